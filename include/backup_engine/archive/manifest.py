@@ -1,0 +1,239 @@
+"""The manifest: the immutable record that makes an archive a backup, and the sidecar that says where things lie.
+
+``docs/format.md`` explains every field to somebody without this code; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import Field
+
+from backup_engine.model import CollectionConfiguration, Document, Moment
+
+FORMAT_NAME = "vectorizer-backup"
+FORMAT_VERSION = 1
+
+
+class BackupKind(StrEnum):
+    """What a backup holds of each collection."""
+
+    FULL = "full"
+    INCREMENTAL = "incremental"
+
+
+class BackupState(StrEnum):
+    """What the commit found. Only good backups of the whole scope take retention slots or serve as base."""
+
+    GOOD = "good"
+    PARTIAL = "partial"
+    SUSPECT = "suspect"
+
+
+class Folder(StrEnum):
+    """Where a backup lies: the highest folder it qualified for when it was committed."""
+
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    INCREMENTAL = "incremental"
+
+
+class Standing(StrEnum):
+    """How much of a collection was read, and how surely.
+
+    * whole: all of it, at one moment or while nothing moved
+    * fuzzy: all of it, while it moved; the window is recorded
+    * incomplete: less than the server counted; what there was is kept
+    * unreadable: nothing
+    """
+
+    WHOLE = "whole"
+    FUZZY = "fuzzy"
+    INCOMPLETE = "incomplete"
+    UNREADABLE = "unreadable"
+
+
+class Entry(Document):
+    """One file in the archive, as ``tar -x`` gives it. Sizes in bytes."""
+
+    name: str
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class StoredEntry(Document):
+    """Where that file lies in the archive: one gzip member, at ``offset``."""
+
+    name: str
+    offset: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+    sha256: str
+
+
+class Window(Document):
+    """While a fuzzy collection was read: from when to when, and the counts the server gave meanwhile."""
+
+    started_at: Moment
+    ended_at: Moment
+    lowest: int
+    highest: int
+
+
+class CollectionSummary(Document):
+    """What scheduling, retention and incrementals need to know of a collection, without its name.
+
+    :param key: "c0001"; ties the clear and the private part together
+    :param content: "whole": the entries hold all records
+    :param vectors: records stored
+    :param counted: records the server counted when reading ended
+    :param state_digest: BLAKE2b-256, hex, over the sorted rows of digests.parquet; "" when unreadable
+    :param coded_parts: how many of the parts hold SQ8 codes instead of floats
+    """
+
+    key: str
+    standing: Standing
+    content: Literal["whole"] = "whole"
+    vectors: int
+    counted: int
+    dimension: int
+    created_at: str
+    updated_at: str
+    configuration_sha256: str
+    state_digest: str
+    coded_parts: int = 0
+    window: Window | None = None
+    entries: tuple[Entry, ...]
+
+
+class PrivateCollection(Document):
+    """What is nobody's business without the key.
+
+    :param irregular: ids of records with components the server gave as null (the first thousand)
+    :param irregular_count: how many there are
+    :param problem: why the collection is not whole, for people
+    """
+
+    key: str
+    name: str
+    configuration: CollectionConfiguration | None
+    irregular: tuple[str, ...] = ()
+    irregular_count: int = 0
+    problem: str | None = None
+
+
+class LeftOut(Document):
+    """A collection that the server listed and the backup does not hold, and why."""
+
+    name: str
+    reason: str
+
+
+class ServerVersion(Document):
+    """The server a backup was taken from. ``started_at`` is our clock minus its uptime."""
+
+    version: str
+    started_at: Moment | None
+
+
+class Clear(Document):
+    """The part that stays readable when backups are encrypted.
+
+    :param whole_scope: the deployment's whole scope was captured, not a chosen subset
+    :param run_key: the run that made it; at most one good backup a run
+    :param started_at: when reading began: decides the RPO
+    :param captured_at: when reading ended: decides name, folder and what a point in time finds
+    """
+
+    name: str
+    folder: Folder
+    kind: BackupKind
+    state: BackupState
+    deployment: str
+    store_id: str
+    run_key: str
+    whole_scope: bool
+    started_at: Moment
+    captured_at: Moment
+    product_version: str
+    server: ServerVersion
+    collections: tuple[CollectionSummary, ...]
+
+    @property
+    def vectors(self) -> int:
+        """Records in all collections."""
+        return sum(collection.vectors for collection in self.collections)
+
+
+class Private(Document):
+    """The part that is encrypted when the deployment encrypts.
+
+    :param reasons: why the state is not good, for people
+    :param dropped: collections that vanished from the server while it was read
+    :param acknowledged: names that somebody declared unreadable; they do not make a backup partial
+    """
+
+    label: str | None
+    server_url: str
+    reasons: tuple[str, ...] = ()
+    collections: tuple[PrivateCollection, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    dropped: tuple[str, ...] = ()
+    acknowledged: tuple[str, ...] = ()
+    aliases: dict[str, str] = {}
+
+
+class Manifest(Document):
+    """manifest.json, the last file in the archive, and the sidecar's first half.
+
+    :param keys: ids of the keys needed to read it; empty: not encrypted
+    :param signed_by: id of the key that signed it, if any
+    """
+
+    format: Literal["vectorizer-backup"] = "vectorizer-backup"
+    version: Literal[1] = 1
+    keys: tuple[str, ...] = ()
+    signed_by: str | None = None
+    clear: Clear
+    private: Private
+
+    def name_of(self, key: str) -> str:
+        """Tell the collection's name."""
+        return next(item.name for item in self.private.collections if item.key == key)
+
+    def key_of(self, name: str) -> str | None:
+        """Tell the collection's key, or None if the backup does not hold it."""
+        return next((item.key for item in self.private.collections if item.name == name), None)
+
+
+class ArchiveFacts(Document):
+    """The archive as stored.
+
+    :param entries: all of them in order, README.txt and manifest.json included; they lie end to end
+    """
+
+    bytes: int
+    entries: tuple[StoredEntry, ...]
+
+
+class Sidecar(Document):
+    """``<name>.json`` beside the archive: written last, deleted first. No sidecar, no backup."""
+
+    manifest: Manifest
+    archive: ArchiveFacts
+
+
+def archive_key(folder: Folder, name: str) -> str:
+    """Where the archive lies."""
+    return f"{folder.value}/{name}.tar.gz"
+
+
+def sidecar_key(folder: Folder, name: str) -> str:
+    """Where the manifest lies."""
+    return f"{folder.value}/{name}.json"
+
+
+def records_prefix(folder: Folder, name: str) -> str:
+    """Where its records lie."""
+    return f"{folder.value}/{name}.records/"

@@ -1,0 +1,1 @@
+"""Where backups lie: the contract in words, and its implementations."""

@@ -1,0 +1,129 @@
+"""The store contract.
+
+A store holds objects: bytes under a key, below one root. Keys are relative, "/"-separated, made of
+``A-Z a-z 0-9 . _ -`` segments that are neither empty, ".", nor ".."; anything else is ``UnsafeKey``, before any I/O.
+
+Promises every implementation keeps, and one suite tests on each of them:
+
+* An object is there whole or not at all: readers never see a part of one, whatever dies when.
+* ``create`` and ``join`` never overwrite: of two writers of one key one wins, the other gets ``ObjectExists``.
+* ``replace`` changes only what its caller has seen: otherwise ``ObjectChanged``.
+* When a call returns, what it wrote survives a crash of the machine.
+* What a call wrote is seen by every later ``stat``, ``read`` and ``list``, from anywhere.
+* ``list`` is sorted by key and complete. ``delete`` of a missing key is success.
+* Memory stays flat: at most a few MiB, whatever an object's size.
+* Errors are ``StoreUnavailable`` (try again), ``StoreDenied``, ``StoreFull``, or one of the ``Object…`` errors.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from backup_engine.errors import HostileArchive, UnsafeKey
+
+_SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}\Z")
+_KEY_LENGTH = 900  # S3 takes 1,024 bytes; a prefix of the store's own comes in front
+
+READ_CHUNK = 1 << 20
+"""Bytes a streamed read hands over at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What a store says about one object.
+
+    :param version: opaque; equal as long as the object is unchanged
+    :param modified_at: by the store's clock
+    """
+
+    key: str
+    size: int
+    version: str
+    modified_at: datetime
+
+
+class Store(Protocol):
+    """One root in one place."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials, for messages."""
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Objects whose key starts with ``prefix`` ("" for all, else ending in "/"), sorted by key."""
+
+    def stat(self, key: str) -> ObjectInfo:
+        """Describe one object.
+
+        :raises ObjectNotFound: there is none
+        """
+
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Stream a range (to the end when ``length`` is None).
+
+        :raises ObjectNotFound: there is none
+        :raises DamagedArchive: the object ends before the range does
+        """
+
+    def create(self, key: str, chunks: Iterable[bytes]) -> ObjectInfo:
+        """Write a new object as its chunks come; when ``chunks`` raises, nothing is left behind.
+
+        :raises ObjectExists: the key is taken
+        """
+
+    def replace(self, key: str, data: bytes, *, version: str) -> ObjectInfo:
+        """Overwrite a small object if it is still the ``version`` that was seen.
+
+        :raises ObjectChanged: it is another one now, or gone
+        """
+
+    def join(self, key: str, sources: Sequence[str], tail: bytes = b"") -> ObjectInfo:
+        """Make a new object of the sources in order and then ``tail``, without its bytes passing through here
+        where the store can do that.
+
+        :raises ObjectExists: the key is taken
+        :raises ObjectNotFound: a source is missing
+        """
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete all of them, in batches, in the order given."""
+
+    def free_bytes(self) -> int | None:
+        """Room left, where the store knows a limit."""
+
+
+def checked_key(key: str) -> str:
+    """Give the key back if it is safe.
+
+    :raises UnsafeKey: it is empty, too long, or has a segment that is not plain
+    """
+    segments = key.split("/")
+    if len(key) > _KEY_LENGTH or not all(_SEGMENT.match(part) and part not in {".", ".."} for part in segments):
+        raise UnsafeKey(f"{key!r} is not a key: segments of A-Z a-z 0-9 . _ - were expected, separated by '/'")
+    return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """Give the prefix back if it is "" or a safe key followed by "/".
+
+    :raises UnsafeKey: otherwise, so that ``docs`` can never mean ``docs2`` too
+    """
+    if prefix and (not prefix.endswith("/") or not checked_key(prefix[:-1])):
+        raise UnsafeKey(f"{prefix!r} is not a prefix: it must be empty or end with '/'")
+    return prefix
+
+
+def read_bytes(store: Store, key: str, *, limit: int) -> bytes:
+    """Read one small object whole.
+
+    :param limit: bytes; a larger object is refused
+    :raises HostileArchive: the object is larger than ``limit``
+    """
+    size = store.stat(key).size
+    if size > limit:
+        raise HostileArchive(f"{store.url}/{key} has {size:,} bytes; at most {limit:,} were expected")
+    return b"".join(store.read(key))

@@ -1,0 +1,1 @@
+"""How the product speaks to a Vectorizer: client, reader, writer."""
