@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from backup_engine.errors import HostileArchive, UnsafeKey
+from backup_engine.errors import DamagedArchive, HostileArchive, InvalidInput, UnsafeKey
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}\Z")
 _KEY_LENGTH = 900  # S3 takes 1,024 bytes; a prefix of the store's own comes in front
@@ -63,7 +63,8 @@ class Store(Protocol):
         """
 
     def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
-        """Stream a range (to the end when ``length`` is None).
+        """Stream a range (to the end when ``length`` is None). The call itself raises; so does the stream, if the
+        object turns out shorter while it is read.
 
         :raises ObjectNotFound: there is none
         :raises DamagedArchive: the object ends before the range does
@@ -96,13 +97,17 @@ class Store(Protocol):
         """Room left, where the store knows a limit."""
 
 
+def is_segment(name: str) -> bool:
+    """Tell whether a name can be one segment of a key."""
+    return bool(_SEGMENT.match(name)) and name not in {".", ".."}
+
+
 def checked_key(key: str) -> str:
     """Give the key back if it is safe.
 
     :raises UnsafeKey: it is empty, too long, or has a segment that is not plain
     """
-    segments = key.split("/")
-    if len(key) > _KEY_LENGTH or not all(_SEGMENT.match(part) and part not in {".", ".."} for part in segments):
+    if len(key) > _KEY_LENGTH or not all(is_segment(part) for part in key.split("/")):
         raise UnsafeKey(f"{key!r} is not a key: segments of A-Z a-z 0-9 . _ - were expected, separated by '/'")
     return key
 
@@ -115,6 +120,21 @@ def checked_prefix(prefix: str) -> str:
     if prefix and (not prefix.endswith("/") or not checked_key(prefix[:-1])):
         raise UnsafeKey(f"{prefix!r} is not a prefix: it must be empty or end with '/'")
     return prefix
+
+
+def checked_range(name: str, size: int, offset: int, length: int | None) -> tuple[int, int]:
+    """Give the start and the end of a range of an object that has ``size`` bytes.
+
+    :raises InvalidInput: a negative offset or length
+    :raises DamagedArchive: the object ends before the range does
+    """
+    if offset < 0 or (length is not None and length < 0):
+        raise InvalidInput(f"{name}: a range of {length} bytes from {offset} was asked for; neither may be negative")
+    end = size if length is None else offset + length
+    if max(offset, end) > size:
+        wanted = f"bytes up to {end:,}" if length is not None else f"bytes from {offset:,} on"
+        raise DamagedArchive(f"{name} ends after {size:,} bytes; {wanted} were expected: truncated, or another one")
+    return offset, end
 
 
 def read_bytes(store: Store, key: str, *, limit: int) -> bytes:
