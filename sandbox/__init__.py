@@ -1,1 +1,3 @@
-"""A small Vectorizer 3.5.0 for the demo and the tests, held to recordings of the real server."""
+"""A small Vectorizer for the demo and the tests, held to recordings of the real server."""
+
+VERSION = "3.5.0"

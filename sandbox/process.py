@@ -38,10 +38,12 @@ class SandboxProcess:
         self._url = ""
 
     def __enter__(self) -> Self:
+        """Start."""
         self.start()
         return self
 
     def __exit__(self, *exception: object) -> None:
+        """Stop."""
         self.stop()
 
     @property
@@ -59,8 +61,11 @@ class SandboxProcess:
     def start(self) -> None:
         """Start the process and return once it accepts requests.
 
-        :raises SandboxError: when it ends or says nothing within 30 seconds; the message holds its log
+        :raises SandboxError: when it runs already, or ends or says nothing within 30 seconds;
+            the message holds its log
         """
+        if self._process is not None:
+            raise SandboxError(f"the sandbox runs already, at {self._url}: stop() it first")
         self.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log.open("a", encoding="utf-8") as log:
             self._process = subprocess.Popen(  # noqa: S603
