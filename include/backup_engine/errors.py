@@ -65,6 +65,10 @@ class ServerLoading(TransientError):
     """The server still loads its collections: what it lists is not what it has."""
 
 
+class CollectionMoved(TransientError):
+    """A collection changed in the middle of a read so that this pass is worth nothing: read it again."""
+
+
 class AuthenticationFailed(PermanentError):
     """The server does not accept these credentials."""
 

@@ -92,6 +92,8 @@ class ServerFacts(Document):
     :param url: without credentials
     :param api: the path prefix its generation uses for status and backups ("" or "/api")
     :param now: the server's own clock, when it tells
+    :param unquantized_dimensions: dimensions in which it can create a collection without quantization; None: any,
+        or it does not tell
     """
 
     url: str
@@ -100,6 +102,7 @@ class ServerFacts(Document):
     uptime_seconds: int | None = None
     role: str = "Standalone"
     now: Moment | None = None
+    unquantized_dimensions: tuple[int, ...] | None = None
 
     def started_before(self, moment: datetime, clock: datetime) -> bool | None:
         """Whether the server was up already at ``moment``; None when it does not tell its uptime."""

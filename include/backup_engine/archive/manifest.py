@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Literal
 
@@ -144,6 +145,7 @@ class Clear(Document):
     :param run_key: the run that made it; at most one good backup a run
     :param started_at: when reading began: decides the RPO
     :param captured_at: when reading ended: decides name, folder and what a point in time finds
+    :param allowed_empty: it holds no vector at all, and whoever asked for it had said that this is fine
     """
 
     name: str
@@ -158,6 +160,7 @@ class Clear(Document):
     captured_at: Moment
     product_version: str
     server: ServerVersion
+    allowed_empty: bool = False
     collections: tuple[CollectionSummary, ...]
 
     @property
@@ -197,6 +200,11 @@ class Manifest(Document):
     signed_by: str | None = None
     clear: Clear
     private: Private
+
+    def each(self) -> Iterator[tuple[CollectionSummary, PrivateCollection]]:
+        """Give both parts of each collection, whatever order they are listed in."""
+        private = {item.key: item for item in self.private.collections}
+        return ((summary, private[summary.key]) for summary in self.clear.collections)
 
     def name_of(self, key: str) -> str:
         """Tell the collection's name."""

@@ -1,0 +1,223 @@
+"""What an honest archive never exceeds. Whatever does is refused before anything of it is decoded.
+
+The archive may come from anywhere: its names, sizes, offsets, counts and nesting are claims, compared here with each
+other, with the size of the file, and with what this product writes at most. The writer keeps to the same limits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from backup_engine.archive.canonical import depth_exceeds
+from backup_engine.archive.entries import END, member_size
+from backup_engine.archive.manifest import CollectionSummary, Entry, Manifest, Sidecar, Standing, StoredEntry
+from backup_engine.errors import DamagedArchive, HostileArchive
+from backup_engine.wording import listing, size
+
+README_NAME = "README.txt"
+MANIFEST_NAME = "manifest.json"
+
+MANIFEST_BYTES = 32 << 20
+"""Largest manifest.json; a sidecar, which repeats every entry, may be twice as large."""
+MANIFEST_DEPTH = 64
+MANIFEST_WIDTH = 4_000_000
+"""Brackets and commas in a manifest or sidecar, whatever their nesting: what bounds the memory it takes."""
+CONFIGURATION_BYTES = 8 << 20
+README_BYTES = 64 << 10
+ENTRIES = 200_000
+COLLECTIONS = 100_000
+DIMENSION = 1 << 20
+PART_ROWS = 65_536
+"""Records a part holds at most."""
+PART_BYTES = 32 << 20
+"""Decoded bytes a part holds at most, unless it is a single record."""
+RECORD_BYTES = 256 << 20
+"""Decoded size of the largest single record; the server itself takes no bodies above 100 MiB."""
+DIGESTS_SLACK = 64 << 10
+
+_PER_DIGEST = 40  # 32 bytes a row, and what Parquet adds
+_PART_SLACK = 12 << 20  # codes beside the floats they stand for, Parquet's own lengths and levels
+_SHA256 = re.compile(r"[0-9a-f]{64}\Z")
+_KEY = re.compile(r"c[0-9]{4,6}\Z")
+_ENTRY = re.compile(
+    r"collections/(?P<key>c[0-9]{4,6})(?:-[a-z0-9][a-z0-9-]{0,39})?/(?P<file>config\.json|digests\.parquet|part-[0-9]{5,6}\.parquet)\Z"
+)
+
+
+def check_json(raw: bytes, what: str, *, most: int) -> None:
+    """Bound the size, the depth and the width of a JSON document before it is parsed.
+
+    :raises HostileArchive: one of them is beyond what this product writes
+    """
+    if len(raw) > most:
+        raise HostileArchive(f"{what} has {size(len(raw))}; at most {size(most)} were expected")
+    width = sum(raw.count(mark) for mark in (b",", b"[", b"{"))
+    if width > MANIFEST_WIDTH:
+        raise HostileArchive(f"{what} holds {width:,} values; at most {MANIFEST_WIDTH:,} were expected")
+    if depth_exceeds(raw.decode("utf-8", "replace"), MANIFEST_DEPTH):
+        raise HostileArchive(f"{what} is nested deeper than {MANIFEST_DEPTH} levels")
+
+
+def check_sidecar(sidecar: Sidecar, archive_bytes: int, archive: str) -> None:
+    """Compare everything that a sidecar claims with itself and with the size of the archive.
+
+    :param archive_bytes: what the store or the file system says
+    :param archive: its name, for messages
+    :raises HostileArchive: names, sizes, offsets or counts that no honest archive has
+    :raises DamagedArchive: truncated, or the sidecar of another archive
+    """
+    check_manifest(sidecar.manifest, archive)
+    stored = sidecar.archive.entries
+    _check_names(stored, sidecar.manifest, archive)
+    _check_places(stored, archive)
+    _check_sizes(stored, sidecar.manifest, archive)
+    end = (stored[-1].offset + stored[-1].bytes if stored else 0) + len(END)
+    if end != sidecar.archive.bytes:
+        raise HostileArchive(f"{archive}: its entries end at {end:,}, but {sidecar.archive.bytes:,} bytes are listed")
+    if archive_bytes != end:
+        raise DamagedArchive(
+            f"{archive} has {archive_bytes:,} bytes, {end:,} were expected: truncated, or another backup's archive"
+        )
+
+
+def check_manifest(manifest: Manifest, archive: str) -> None:
+    """Compare everything that a manifest claims with itself.
+
+    :raises HostileArchive: counts, dimensions, keys or names that no honest archive has
+    """
+    collections = manifest.clear.collections
+    if len(collections) > COLLECTIONS:
+        raise HostileArchive(f"{archive} lists {len(collections):,} collections; at most {COLLECTIONS:,} were expected")
+    keys = [collection.key for collection in collections]
+    if len(set(keys)) != len(keys) or not all(map(_KEY.match, keys)):
+        raise HostileArchive(f"{archive}: collection keys like c0001, each once, were expected, not {listing(keys)}")
+    if sorted(item.key for item in manifest.private.collections) != sorted(keys):
+        raise HostileArchive(f"{archive}: the two parts of its manifest list different collections")
+    names = [item.name for item in manifest.private.collections]
+    if len(set(names)) != len(names):
+        raise HostileArchive(f"{archive}: its manifest lists a collection name twice")
+    for collection in collections:
+        _check_collection(collection, f"{archive}: collection {collection.key}")
+
+
+def is_part(name: str) -> bool:
+    """Tell whether the entry of this name is a part."""
+    found = _ENTRY.match(name)
+    return found is not None and found["file"].startswith("part-")
+
+
+def is_digests(name: str) -> bool:
+    """Tell whether the entry of this name is a collection's digests."""
+    return name.endswith("/digests.parquet")
+
+
+def is_configuration(name: str) -> bool:
+    """Tell whether the entry of this name is a collection's configuration."""
+    return name.endswith("/config.json")
+
+
+def part_limit(rows: int) -> int:
+    """Bytes that a part of so many records may take, decoded."""
+    return _PART_SLACK + (RECORD_BYTES if rows == 1 else PART_BYTES)
+
+
+def content_limit(name: str, vectors: int = 0) -> int:
+    """Bytes that the entry of this name may have.
+
+    :param vectors: records of its collection, which is what digests grow with
+    """
+    if is_digests(name):
+        return DIGESTS_SLACK + vectors * _PER_DIGEST
+    if is_part(name):
+        return RECORD_BYTES + _PART_SLACK
+    return {README_NAME: README_BYTES, MANIFEST_NAME: MANIFEST_BYTES}.get(name, CONFIGURATION_BYTES)
+
+
+def _check_collection(collection: CollectionSummary, where: str) -> None:
+    if not 0 <= collection.dimension <= DIMENSION or collection.vectors < 0:
+        raise HostileArchive(
+            f"{where} claims {collection.vectors:,} vectors of {collection.dimension:,} dimensions; 0 or more vectors "
+            f"of at most {DIMENSION:,} dimensions were expected"
+        )
+    found = [_ENTRY.match(entry.name) for entry in collection.entries]
+    wrong = [
+        e.name
+        for e, match in zip(collection.entries, found, strict=True)
+        if not match or match["key"] != collection.key
+    ]
+    if wrong:
+        raise HostileArchive(f"{where} lists an entry that is not one of its files: {wrong[0][:200]!r}")
+    files = [match["file"] for match in found if match]
+    parts = len(files) - 2
+    honest = ["config.json", *(f"part-{number:05d}.parquet" for number in range(parts)), "digests.parquet"]
+    if files != honest and not (files == [] and collection.standing is Standing.UNREADABLE):
+        raise HostileArchive(
+            f"{where}: config.json, parts in order and digests.parquet were expected, not {listing(files)}"
+        )
+    if not parts <= collection.vectors <= max(0, parts) * PART_ROWS and files:
+        raise HostileArchive(f"{where} claims {collection.vectors:,} vectors in {parts:,} parts of up to {PART_ROWS:,}")
+    _check_entries(collection.entries, collection.vectors, where)
+
+
+def _check_entries(entries: Iterable[Entry], vectors: int, where: str) -> None:
+    for entry in entries:
+        limit = content_limit(entry.name, vectors)
+        if entry.bytes > limit:
+            raise HostileArchive(
+                f"{where}: {entry.name} claims {size(entry.bytes)}; at most {size(limit)} were expected"
+            )
+        if not _SHA256.match(entry.sha256):
+            raise HostileArchive(f"{where}: {entry.name} is listed with a SHA-256 that is none")
+
+
+def _check_names(stored: tuple[StoredEntry, ...], manifest: Manifest, archive: str) -> None:
+    if len(stored) > ENTRIES:
+        raise HostileArchive(f"{archive} lists {len(stored):,} entries; at most {ENTRIES:,} were expected")
+    expected = [*(entry.name for entry in listed_entries(manifest)), README_NAME, MANIFEST_NAME]
+    found = [entry.name for entry in stored]
+    if len(set(found)) != len(found):
+        raise HostileArchive(f"{archive} lists an entry twice")
+    if odd := sorted(set(found) - set(expected)):
+        names = listing(repr(name[:200]) for name in odd)
+        raise HostileArchive(f"{archive} holds entries that its manifest does not list: {names}")
+    if missing := sorted(set(expected) - set(found)):
+        raise DamagedArchive(f"{archive} lacks entries that its manifest lists: {listing(missing)}")
+    rank = {entry.name: rank for rank, item in enumerate(manifest.clear.collections) for entry in item.entries}
+    rank |= {README_NAME: COLLECTIONS, MANIFEST_NAME: COLLECTIONS + 1}
+    if sorted(found[:-2], key=rank.__getitem__) + found[-2:] != expected:
+        raise DamagedArchive(
+            f"{archive}: the entries of a collection were swapped, or its manifest is not the last one"
+        )
+
+
+def _check_places(stored: tuple[StoredEntry, ...], archive: str) -> None:
+    position = 0
+    for entry in stored:
+        if entry.offset != position:
+            raise HostileArchive(
+                f"{archive}: {entry.name} is listed at {entry.offset:,}; entries lie end to end, so at {position:,} "
+                "was expected"
+            )
+        if not _SHA256.match(entry.sha256):
+            raise HostileArchive(f"{archive}: {entry.name} is stored with a SHA-256 that is none")
+        position += entry.bytes
+
+
+def _check_sizes(stored: tuple[StoredEntry, ...], manifest: Manifest, archive: str) -> None:
+    listed = {entry.name: entry.bytes for entry in listed_entries(manifest)}
+    for entry in stored:
+        content = listed.get(entry.name)
+        if content is not None and entry.bytes != member_size(content):
+            raise HostileArchive(
+                f"{archive}: {entry.name} of {content:,} bytes is stored in {entry.bytes:,}; {member_size(content):,} "
+                "were expected"
+            )
+        if content is None and entry.bytes > member_size(content_limit(entry.name)):
+            raise HostileArchive(f"{archive}: {entry.name} takes {size(entry.bytes)}, more than it ever needs")
+
+
+def listed_entries(manifest: Manifest) -> Iterator[Entry]:
+    """All entries of all collections, in the manifest's order."""
+    for collection in manifest.clear.collections:
+        yield from collection.entries

@@ -1,0 +1,446 @@
+"""Archives that lie are refused before anything of what they lie about is decoded, or even read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import tracemalloc
+import zlib
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backup_engine.archive import limits
+from backup_engine.archive.batches import make_batch, schema
+from backup_engine.archive.documents import parse_manifest, parse_sidecar
+from backup_engine.archive.entries import GZIP_HEADER, MEMBER_START, member_size, seal, tar_header, unseal
+from backup_engine.archive.manifest import Entry, Manifest, Sidecar, StoredEntry
+from backup_engine.archive.parts import coded_schema, decode_part, encode_part
+from backup_engine.archive.reading import ArchiveReader, scan
+from backup_engine.archive.tail import document_bytes
+from backup_engine.errors import BackupError, DamagedArchive, HostileArchive, UnknownFormat
+from tests.archive.builder import (
+    NOON,
+    Built,
+    BytesSource,
+    Given,
+    assemble,
+    build,
+    rebuild,
+    shown_by_sq8,
+    two_collections,
+)
+
+PART = "collections/c0001-docs-notes-2026/part-00000.parquet"
+DIGESTS = "collections/c0001-docs-notes-2026/digests.parquet"
+
+
+def usual() -> Built:
+    return build(*two_collections())
+
+
+def edited(sidecar: Sidecar, edit) -> Sidecar:
+    """The sidecar after a change to its JSON."""
+    value = json.loads(document_bytes(sidecar))
+    edit(value)
+    return Sidecar.model_validate_json(json.dumps(value))
+
+
+def collection(value, number: int = 0):
+    return value["manifest"]["clear"]["collections"][number]
+
+
+def renamed(name: str):
+    """Call the first part ``name`` in both lists."""
+
+    def edit(value):
+        collection(value)["entries"][1]["name"] = name
+        value["archive"]["entries"][1]["name"] = name
+
+    return edit
+
+
+def update(path: str, new):
+    def edit(value):
+        *steps, last = path.split(".")
+        for step in steps:
+            value = value[int(step) if step.isdigit() else step]
+        value[int(last) if last.isdigit() else last] = new
+
+    return edit
+
+
+FIRST = "manifest.clear.collections.0"
+
+
+# ---------------------------------------------------------------- claims of the sidecar
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        *(
+            renamed(name)
+            for name in (
+                "../../../etc/passwd",
+                "/etc/passwd",
+                "collections/c0001-docs-notes-2026/../../x",
+                "collections/c0001-docs-notes-2026/part-00000.parquet/",
+                "collections/c0001-docs-notes-2026\\part-00000.parquet",
+                "collections/c0001-docs-notes-2026/part-00000.parquet\n",
+                "collections/c0001-docs-notes-2026/part-00001.parquet",
+                "collections/c0001-docs-notes-2026/part-00000.exe",
+                "collections/c0002-codes/part-00000.parquet",
+                "collections/C0001/part-00000.parquet",
+                "collections/c0001-" + "a" * 41 + "/part-00000.parquet",
+                "part-00000.parquet",
+                "manifest.json",
+                "",
+                "\u202eparquet",
+            )
+        ),
+        update(f"{FIRST}.entries", []),
+        update(f"{FIRST}.entries.1.bytes", 10**12),
+        update(f"{FIRST}.entries.1.bytes", 1024),
+        update(f"{FIRST}.entries.1.sha256", "x"),
+        update(f"{FIRST}.vectors", 10**15),
+        update(f"{FIRST}.vectors", 65_537),
+        update(f"{FIRST}.vectors", -1),
+        update(f"{FIRST}.dimension", 10**9),
+        update(f"{FIRST}.dimension", -1),
+        update(f"{FIRST}.key", "c0002"),
+        update(f"{FIRST}.key", "../x"),
+        update("manifest.private.collections.0.key", "c0007"),
+        update("manifest.private.collections.0.name", "codes"),
+        update("manifest.private.collections", []),
+        update("archive.entries.1.offset", 0),
+        update("archive.entries.1.offset", 10**15),
+        update("archive.entries.1.bytes", 10**12),
+        update("archive.entries.1.bytes", 0),
+        update("archive.entries.1.sha256", "z" * 64),
+        update("archive.entries.0.name", DIGESTS),
+        update("archive.bytes", 10**12),
+        update("archive.bytes", 1),
+        update("archive.entries", []),
+        lambda value: value["archive"]["entries"].append(value["archive"]["entries"][0]),
+        lambda value: value["archive"]["entries"].pop(),
+        lambda value: value["archive"]["entries"].pop(3),
+        lambda value: value["archive"]["entries"].reverse(),
+        lambda value: collection(value)["entries"].pop(1),
+        lambda value: collection(value)["entries"].reverse(),
+        lambda value: value["manifest"]["clear"]["collections"].append(collection(value)),
+    ],
+)
+def test_a_sidecar_that_lies_is_refused_before_the_archive_is_read(edit):
+    built = usual()
+    source = built.source()
+    with pytest.raises((HostileArchive, DamagedArchive)):
+        ArchiveReader(source, edited(built.sidecar, edit))
+    assert source.reads == []
+
+
+def test_too_many_entries_and_collections_are_refused():
+    built = usual()
+    entry = StoredEntry(name="x", offset=0, bytes=0, sha256="0" * 64)
+    facts = built.sidecar.archive.model_copy(update={"entries": (entry,) * (limits.ENTRIES + 1)})
+    with pytest.raises(HostileArchive, match=r"lists 200,001 entries; at most 200,000"):
+        ArchiveReader(built.source(), built.sidecar.model_copy(update={"archive": facts}))
+    clear = built.sidecar.manifest.clear
+    many = clear.model_copy(update={"collections": clear.collections * (limits.COLLECTIONS // 2 + 1)})
+    with pytest.raises(HostileArchive, match=r"lists 100,002 collections; at most 100,000"):
+        limits.check_manifest(built.sidecar.manifest.model_copy(update={"clear": many}), "b")
+
+
+def test_a_part_or_digests_of_absurd_size_are_refused_by_name():
+    built = usual()
+    for number, name in ((1, "part-00000"), (2, "digests")):
+        lie = edited(built.sidecar, update(f"{FIRST}.entries.{number}.bytes", 300 << 20))
+        with pytest.raises(HostileArchive, match=rf"{name}\.parquet claims 314\.6 MB; at most"):
+            ArchiveReader(built.source(), lie)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"[" * 5_000_000, "values; at most"),
+        (b"[" * 1000 + b"]" * 1000, "deeper than 64 levels"),
+        (b'{"a":' * 100 + b"1" + b"}" * 100, "deeper than 64 levels"),
+        (b'{"x":[' + b"[]," * 3_000_000 + b"[]]}", "values; at most"),
+        (b'"' + b" " * (70 << 20) + b'"', "has 73.4 MB; at most"),
+    ],
+)
+def test_json_is_bounded_in_size_depth_and_width_before_it_is_parsed(raw, why):
+    for parse in (parse_manifest, parse_sidecar):
+        with pytest.raises(HostileArchive, match=why):
+            parse(raw, "m")
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"null", b'{"format":"vectorizer-backup"}', b"\xff\xfe"])
+def test_json_that_is_no_manifest_is_damage(raw):
+    for parse in (parse_manifest, parse_sidecar):
+        with pytest.raises(DamagedArchive, match="m is not what was expected"):
+            parse(raw, "m")
+
+
+def test_newer_and_foreign_formats_are_told_apart_from_damage():
+    manifest = json.loads(document_bytes(usual().sidecar.manifest))
+    newer = manifest | {"version": 2, "surprise": True}
+    with pytest.raises(UnknownFormat, match=r"version 2 of the format; this product reads version 1"):
+        parse_manifest(json.dumps(newer).encode(), "m")
+    with pytest.raises(UnknownFormat, match="version 2"):
+        parse_sidecar(json.dumps({"manifest": newer}).encode(), "m")
+    with pytest.raises(UnknownFormat, match="format 'tape'"):
+        parse_manifest(json.dumps(manifest | {"format": "tape"}).encode(), "m")
+    with pytest.raises(DamagedArchive, match="surprise"):
+        parse_manifest(json.dumps(manifest | {"surprise": True}).encode(), "m")
+
+
+def test_a_configuration_that_differs_from_the_manifest_is_refused():
+    name = "collections/c0001-docs-notes-2026/config.json"
+    config = json.loads(usual().reader().entry(name))
+    for wrong in (
+        config | {"name": "other"},
+        config | {"configuration": config["configuration"] | {"dimension": 5}},
+        config | {"configuration": config["configuration"] | {"surprise": 5}},
+        config | {"configuration": None},
+        [config],
+    ):
+        reader = rebuild(usual(), {name: json.dumps(wrong).encode()}).reader()
+        with pytest.raises(DamagedArchive, match=r"config\.json"):
+            reader.configuration("c0001")
+
+
+# ---------------------------------------------------------------- members
+
+
+def one_block(tar: bytes, *, crc: int | None = None) -> bytes:
+    """A gzip member of one stored block, made by hand."""
+    block = b"\x01" + len(tar).to_bytes(2, "little") + (len(tar) ^ 0xFFFF).to_bytes(2, "little")
+    check = zlib.crc32(tar) if crc is None else crc
+    return GZIP_HEADER + block + tar + check.to_bytes(4, "little") + len(tar).to_bytes(4, "little")
+
+
+def tar_of(header: bytes, content: bytes) -> bytes:
+    return header + content + bytes(-len(content) % 512)
+
+
+def with_checksum(header: bytes) -> bytes:
+    blank = header[:148] + b" " * 8 + header[156:]
+    return header[:148] + f"{sum(blank):06o}\0 ".encode() + header[156:]
+
+
+def test_the_hand_made_member_is_right():
+    content = b"x" * 700
+    assert (
+        one_block(tar_of(tar_header("README.txt", 700, int(NOON.timestamp())), content))
+        == seal("README.txt", content, NOON).stored
+    )
+
+
+LIES = {
+    "a size that is too small": lambda header: with_checksum(header[:124] + b"00000000001\0" + header[136:]),
+    "a size that is too large": lambda header: with_checksum(header[:124] + b"77777777777\0" + header[136:]),
+    "another name": lambda header: with_checksum(b"/etc/passwd".ljust(100, b"\0") + header[100:]),
+    "a link": lambda header: with_checksum(header[:156] + b"2/etc/passwd".ljust(101, b"\0") + header[257:]),
+    "a directory": lambda header: with_checksum(header[:156] + b"5" + header[157:]),
+    "a prefix": lambda header: with_checksum(header[:345] + b"../..".ljust(155, b"\0") + header[500:]),
+    "setuid": lambda header: with_checksum(header[:100] + b"0004755\0" + header[108:]),
+    "a wrong checksum": lambda header: header[:148] + b"000000\0 " + header[156:],
+    "no numbers": lambda header: with_checksum(header[:136] + b"zzzzzzzzzzz\0" + header[148:]),
+}
+
+
+@pytest.mark.parametrize("lie", LIES.values(), ids=LIES.keys())
+def test_a_tar_header_that_lies_is_refused(lie):
+    content = b"x" * 700
+    tar = tar_of(lie(tar_header("README.txt", 700, int(NOON.timestamp()))), content)
+    stored = one_block(tar)
+    honest = seal("README.txt", content, NOON)
+    assert len(stored) == len(honest.stored)
+    with pytest.raises(HostileArchive, match=r"README\.txt"):
+        unseal(stored, honest.entry)
+    built = usual()
+    place = built.place("README.txt")
+    data = built.data[: place.offset] + stored + built.data[place.offset + place.bytes :]
+    with pytest.raises((HostileArchive, DamagedArchive)):
+        scan(BytesSource(data))
+
+
+def test_a_compressed_member_cannot_explode():
+    """A gzip bomb in the place of an entry: members are stored, so nothing is ever inflated."""
+    entry = Entry(name="README.txt", bytes=1000, sha256="0" * 64)
+    bomb = gzip.compress(bytes(200 << 20))
+    stored = (bomb + bytes(member_size(1000)))[: member_size(1000)]
+    tracemalloc.start()
+    with pytest.raises(DamagedArchive, match="not one that this product wrote"):
+        unseal(stored, entry)
+    with pytest.raises(UnknownFormat, match="not an archive that this product wrote"):
+        scan(BytesSource(bomb))
+    assert tracemalloc.get_traced_memory()[1] < 5 << 20
+    tracemalloc.stop()
+
+
+def test_an_entry_that_claims_more_than_the_file_has_is_not_looked_for():
+    header = tar_header("README.txt", 8_000_000_000, int(NOON.timestamp()))
+    source = BytesSource((GZIP_HEADER + b"\x00\xff\xff\x00\x00" + header).ljust(5000, b"\0"))
+    with pytest.raises(DamagedArchive, match=r"truncated: README\.txt needs 8,000,6"):
+        scan(source)
+    assert source.reads == [(0, MEMBER_START)]
+
+
+def test_files_that_the_manifest_does_not_list_are_refused():
+    built = usual()
+    reader = built.reader()
+    members = [(entry.name, reader.entry(entry.name)) for entry in built.sidecar.archive.entries]
+    for extra in ("evil.sh", "collections/c0001-docs-notes-2026/part-00001.parquet", "README.txt"):
+        tampered = assemble([(extra, b"#!"), *members], built.sidecar.manifest)
+        with pytest.raises(HostileArchive, match=r"does not list|twice"):
+            scan(tampered.source())
+        with pytest.raises(HostileArchive, match=r"does not list|twice"):
+            ArchiveReader(tampered.source(), tampered.sidecar)
+
+
+# ---------------------------------------------------------------- Parquet
+
+
+def parquet(table: pa.Table, **options) -> bytes:
+    sink = io.BytesIO()
+    honest = {"compression": "zstd", "use_dictionary": False, "write_statistics": False}
+    pq.write_table(table, sink, **(honest | options))
+    return sink.getvalue()
+
+
+def rows(count: int, dimension: int = 4, *, name: str = "x") -> pa.Table:
+    batch = make_batch([name] * count, np.zeros((count, dimension), np.float32), [None] * count)
+    return pa.Table.from_batches([batch])
+
+
+def table_of(**columns) -> pa.Table:
+    honest = rows(3)
+    for name, column in columns.items():
+        honest = honest.set_column(honest.column_names.index(name), pa.field(name, column.type), column)
+    return honest
+
+
+HOSTILE = {
+    "more rows than a part has": lambda: parquet(rows(65_537)),
+    "millions of rows in a few bytes": lambda: parquet(rows(3_000_000, 1)),
+    "two row groups": lambda: parquet(rows(4), row_group_size=2),
+    "no rows": lambda: parquet(rows(0)),
+    "an id that unpacks to 64 MiB": lambda: parquet(rows(2, name="x" * (32 << 20))),
+    "one record that unpacks to 300 MiB": lambda: parquet(rows(1, name="x" * (300 << 20))),
+    "a dictionary that repeats 1 MiB a thousand times": lambda: parquet(
+        rows(1000, name="x" * (1 << 20)), use_dictionary=True
+    ),
+    "prefixes that repeat 1 MiB a thousand times": lambda: parquet(
+        rows(1000, name="x" * (1 << 20)), column_encoding={"id": "DELTA_BYTE_ARRAY"}
+    ),
+    "another codec": lambda: parquet(rows(3), compression="gzip"),
+    "pages of the second kind": lambda: parquet(rows(3), data_page_version="2.0"),
+    "another dimension": lambda: parquet(rows(3, 5)),
+    "a column more": lambda: parquet(rows(3).append_column("x", pa.array([1, 2, 3]))),
+    "a column less": lambda: parquet(rows(3).drop_columns(["payload"])),
+    "numbers as ids": lambda: parquet(table_of(id=pa.array([1, 2, 3]))),
+    "ids that may be missing": lambda: parquet(table_of(id=pa.array(["a", None, "c"]))),
+    "doubles": lambda: parquet(table_of(vector=pa.array([[0.0] * 4] * 3, pa.list_(pa.float64(), 4)))),
+    "lists of any length": lambda: parquet(table_of(vector=pa.array([[0.0] * 4] * 3, pa.list_(pa.float32())))),
+    "nested payloads": lambda: parquet(table_of(payload=pa.array([{"a": 1}] * 3))),
+    "codes of another width": lambda: parquet(pa.table({
+        "id": pa.array(["a"]), "codes": pa.array([b"12345"], pa.binary(5)), "lo": pa.array([0.0], pa.float32()),
+        "hi": pa.array([0.0], pa.float32()), "payload": pa.array([None], pa.string()),
+    }, schema=coded_schema(5))),
+    "a footer of megabytes": lambda: parquet(rows(3).replace_schema_metadata({"x": "y" * 2_000_000})),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
+def test_a_part_that_asks_for_more_than_any_part_is_refused_before_it_is_decoded(make):
+    content = make()
+    before = pa.total_allocated_bytes()
+    with pytest.raises(HostileArchive, match=r"^b\.tar\.gz: part-00000\.parquet: "):
+        decode_part(content, 4, "b.tar.gz: part-00000.parquet")
+    assert pa.total_allocated_bytes() - before < 1 << 20
+
+
+def test_the_hostile_parts_are_hostile_for_one_reason_each():
+    assert decode_part(parquet(rows(3)), 4).batch.schema == schema(4)
+    assert decode_part(parquet(rows(65_536)), 4).batch.num_rows == 65_536
+    assert decode_part(parquet(rows(1, name="x" * (40 << 20))), 4).batch.num_rows == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"PAR1PAR1", b"x" * 100, b"PAR1" + b"\xff" * 4 + b"PAR1", bytes(8)])
+def test_what_is_no_parquet_is_damage(content):
+    with pytest.raises(DamagedArchive, match=r"part-00000\.parquet"):
+        decode_part(content, 4, "b.tar.gz: part-00000.parquet")
+
+
+def honest_parts() -> list[bytes]:
+    floats = np.random.default_rng(1).standard_normal((6, 4)).astype(np.float32)
+    payloads = [None, "{}", '{"a":1}', "1", "[]", "null"]
+    return [encode_part(make_batch(list("abcdef"), v, payloads)).content for v in (floats, shown_by_sq8(floats))]
+
+
+@given(
+    st.sampled_from(honest_parts()),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=4)), min_size=1, max_size=3),
+)
+@settings(max_examples=500, deadline=None)
+def test_bytes_changed_anywhere_end_in_an_error_of_ours_or_in_a_part_of_bounded_size(content, changes):
+    """The decoder is native code: what reaches it must never end the process."""
+    data = bytearray(content)
+    for place, new in changes:
+        at = int(place * len(data))
+        data[at : at + 1] = new
+    try:
+        part = decode_part(bytes(data), 4)
+    except BackupError:
+        return
+    assert part.batch.num_rows == 6
+
+
+def digests_table(count: int, *, ordered: bool = True) -> pa.Table:
+    hashes = [number.to_bytes(16, "big") for number in range(count)]
+    column = pa.array(hashes if ordered else hashes[::-1], pa.binary(16))
+    fields = [pa.field(name, pa.binary(16), nullable=False) for name in ("id_hash", "digest")]
+    return pa.table([column, column], schema=pa.schema(fields))
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (lambda: parquet(digests_table(5, ordered=False)), "its rows are not sorted"),
+        (lambda: parquet(digests_table(4)), "holds 4 rows; 5 were expected"),
+        (lambda: parquet(digests_table(6)), "more rows than the 5"),
+        (lambda: parquet(digests_table(5), use_dictionary=True), "a way this format does not use"),
+        (lambda: parquet(rows(5)), "does not claim the 5 values that were expected"),
+        (lambda: b"x" * 50, "not a Parquet file"),
+    ],
+)
+def test_digests_that_are_not_what_they_should_be_are_refused(content, why):
+    reader = rebuild(usual(), {DIGESTS: content()}).reader()
+    with pytest.raises((HostileArchive, DamagedArchive), match=why):
+        list(reader.digests("c0001"))
+
+
+def test_a_part_that_is_another_collections_is_refused():
+    built = usual()
+    other = built.reader().entry("collections/c0002-codes/part-00000.parquet")
+    with pytest.raises(HostileArchive, match=rf"{PART}: its columns are not those"):
+        list(rebuild(built, {PART: other}).reader().parts("c0001"))
+
+
+def test_what_the_writer_makes_is_within_the_limits_of_the_reader():
+    """The longest names and the largest parts that can come out."""
+    wide = np.zeros((1, 65_536), np.float32)
+    built = build(Given("x" * 500, [make_batch(["i" * 70_000], wide, ['"' + "y" * 50_000_000 + '"'])], 65_536))
+    [part] = built.reader().parts("c0001")
+    assert part.batch.num_rows == 1
+    assert isinstance(built.sidecar.manifest, Manifest)
