@@ -1,0 +1,158 @@
+"""Reading records: scrolls in the largest pages the server can be asked for, payloads exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+import pyarrow as pa
+
+from backup_engine.archive.batches import make_batch
+from backup_engine.errors import CollectionMoved, UnexpectedAnswer, Unsupported
+from backup_engine.model import CollectionState, Reading
+from backup_engine.vectorizer.client import VectorizerClient
+from backup_engine.vectorizer.components import ComponentParser
+from backup_engine.vectorizer.layout import Window
+from backup_engine.vectorizer.payloads import PayloadReader
+from backup_engine.vectorizer.points import PointPage
+from backup_engine.vectorizer.refusals import RouteMissing
+from backup_engine.vectorizer.settings import path_of
+from backup_engine.vectorizer.state import payload_bytes, read_details
+
+_COMPONENT = 12
+"""Bytes of JSON text per component: eight or nine digits, point, comma, half the time a sign."""
+_FRAME = 120
+"""Bytes of JSON text per record for keys, brackets and an id of usual length."""
+_SLACK = 1000
+_RETRIEVED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PagePlan:
+    """How a collection is paged.
+
+    :param pages: requests this is expected to take
+    :param limit: records asked for in each; the first of every page but the first repeats the last one before it
+    """
+
+    pages: int
+    limit: int
+
+
+def plan_pages(records: int, record_bytes: int, page_bytes: int, *, single_page: bool) -> PagePlan:
+    """Choose one page for everything while its text stays within ``page_bytes``, else as few as that allows. Pure.
+
+    The limit leaves room for what is written meanwhile, so that one page is the whole collection at one moment.
+    """
+    most = max(2, page_bytes // record_bytes)
+    if single_page or records <= most:
+        return PagePlan(1, records + max(_SLACK, records // 10))
+    pages = ceil((records - 1) / (most - 1))
+    return PagePlan(pages, ceil((records - 1) / pages) + 1)
+
+
+class Reader:
+    """Reads the records of one server."""
+
+    def __init__(self, client: VectorizerClient) -> None:
+        self._client = client
+
+    def read(self, state: CollectionState, *, single_page: bool = False) -> Reading:
+        """Plan a pass and give its batches as they stream in; each window of text becomes one batch.
+
+        :raises UnexpectedAnswer: the server lists the collection, but could not load it
+        """
+        if state.dimension == 0:
+            raise UnexpectedAnswer(
+                f"{self._client.url} lists {state.name!r} but could not load it; see the server's log, then load or "
+                "delete the collection"
+            )
+        size = payload_bytes(read_details(self._client, state.name))
+        record_bytes = state.dimension * _COMPONENT + _FRAME + (size or 0) // max(1, state.vectors)
+        settings = self._client.settings
+        plan = plan_pages(state.vectors, record_bytes, settings.page_bytes, single_page=single_page)
+        payloads = PayloadReader(self._client, state.name, size, state.vectors)
+        return Reading(plan.pages, self._batches(state, plan, payloads, one_moment=plan.pages == 1))
+
+    def retrieve(self, name: str, ids: Sequence[str], dimension: int) -> pa.RecordBatch:
+        """Read records by id; text in payloads comes without trailing blanks and with plain line ends (the server)."""
+        wanted = list(dict.fromkeys(ids))
+        parser = ComponentParser()
+        batches = [make_batch([], np.empty((0, dimension), np.float32), [])]
+        for at in range(0, len(wanted), _RETRIEVED):
+            for window in self._retrieved(name, wanted[at : at + _RETRIEVED]):
+                batches.append(make_batch(window.ids, parser.parse(window.vectors, dimension), window.payloads))
+        return pa.concat_batches(batches)
+
+    def _retrieved(self, name: str, ids: Sequence[str]) -> Iterator[Window]:
+        payloads = PayloadReader(self._client, name, None, 1)
+        question = {"ids": list(ids), "with_payload": True, "with_vector": True}
+        with self._client.stream(path_of("qdrant", "collections", name, "points"), question) as chunks:
+            for window in PointPage(chunks, f"records of {name!r} by id", "result").windows():
+                payloads.settle(window, None)
+                yield window
+
+    def _batches(
+        self, state: CollectionState, plan: PagePlan, payloads: PayloadReader, *, one_moment: bool
+    ) -> Iterator[pa.RecordBatch]:
+        parser = ComponentParser()
+        done, offset, more = 0, None, True
+        while more:
+            page = _Page(self._client, state.name, plan.limit, offset)
+            before = done
+            for window in page.windows():
+                payloads.settle(window, done)
+                yield make_batch(window.ids, parser.parse(window.vectors, state.dimension), window.payloads)
+                done += len(window)
+            offset, more = page.next_offset, page.next_offset is not None
+            if more and (one_moment or done == before or done > 2 * state.vectors + plan.limit):
+                raise CollectionMoved(
+                    f"{state.name}: {state.vectors:,} records were counted, {done:,} read, and there is no end to it; "
+                    "it changes while it is read, or lists records twice"
+                )
+
+
+class _Page:
+    """One request of a scroll."""
+
+    def __init__(self, client: VectorizerClient, name: str, limit: int, offset: str | None) -> None:
+        self._client = client
+        self._name = name
+        self._limit = limit
+        self._offset = offset
+        self.next_offset: str | None = None
+
+    def windows(self) -> Iterator[Window]:
+        """Read the page; the record it shares with the page before is left out."""
+        question: dict[str, object] = {"limit": self._limit, "with_payload": True, "with_vector": True}
+        if self._offset is not None:
+            question["offset"] = self._offset
+        path = path_of("qdrant", "collections", self._name, "points", "scroll")
+        try:
+            with self._client.stream(path, question) as chunks:
+                yield from self._read(PointPage(chunks, f"scroll of {self._name!r}"))
+        except RouteMissing as error:
+            raise Unsupported(
+                f"{self._client.url} does not offer {path}, which records are read from: let the proxy before the "
+                "server pass it, or name the server's own address"
+            ) from error
+
+    def _read(self, page: PointPage) -> Iterator[Window]:
+        shared = self._offset
+        for window in page.windows():
+            if shared is not None:
+                self._drop_shared(window, shared)
+                shared = None
+            if len(window):
+                yield window
+        self.next_offset = page.next_offset
+
+    def _drop_shared(self, window: Window, shared: str) -> None:
+        if window.ids[0] != shared:  # the server starts over when it does not find the id
+            raise CollectionMoved(
+                f"{self._name}: record {shared!r}, where the next page was to begin, was deleted or moved meanwhile; "
+                "read the collection again"
+            )
+        window.drop_first()
