@@ -1,0 +1,143 @@
+"""Reading one collection, as often as it takes to be sure of it, and no oftener."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from backup_engine.archive.manifest import CollectionSummary, PrivateCollection, Standing, Window
+from backup_engine.capture.desk import Desk
+from backup_engine.capture.fragments import FragmentWriter, Written
+from backup_engine.capture.judging import Again, Pass, Verdict, judge_passes, listed_twice
+from backup_engine.capture.plan import PlannedCollection
+from backup_engine.capture.results import CollectionResult
+from backup_engine.capture.several_reads import SeveralReads
+from backup_engine.capture.uniting import Union
+from backup_engine.capture.watching import Watch
+from backup_engine.errors import CollectionMoved
+from backup_engine.model import CollectionConfiguration
+
+_JSON_BYTES_A_COMPONENT = 12  # "-0.12345678," as servers print float32
+_JSON_BYTES_A_RECORD = 512  # id and payload: a guess
+
+
+class CollectionReader:
+    """Reads one collection, as long as it is the same one.
+
+    :param numbers: of its fragments, never one twice
+    """
+
+    def __init__(self, planned: PlannedCollection, watch: Watch, desk: Desk, numbers: Iterator[int]) -> None:
+        self._planned = planned
+        self._watch = watch
+        self._desk = desk
+        self._numbers = numbers
+        self._configuration: CollectionConfiguration
+        self._writer: FragmentWriter
+        self._written: Written
+        self._directory: Path
+        self._reads: SeveralReads
+        self._passes: list[Pass] = []
+
+    def read(self) -> CollectionResult:
+        """Read until the collection is whole, or several reads together are all of it, or it is clear that it lacks.
+
+        :raises Vanished: it is gone
+        :raises CreatedAnew: it is another one
+        """
+        self._watch.look()
+        self._configuration = self._desk.source.configuration(self._planned.state.name)
+        self._writer = FragmentWriter(self._planned, self._configuration, self._desk, self._numbers)
+        with tempfile.TemporaryDirectory(prefix="reads-", dir=self._desk.temporary) as directory:
+            self._directory = Path(directory)
+            verdict = self._read_to_the_end()
+        self._writer.remove_all_but(self._written)
+        return self._result(verdict)
+
+    def _read_to_the_end(self) -> Verdict:
+        step: Verdict | Again = Again.SAME
+        while not isinstance(step, Verdict):
+            if step is Again.SEVERAL:
+                return self._unite()
+            self._pass(single_page=step is Again.SINGLE_PAGE)
+            step = judge_passes(self._passes, fits_one_page=self._fits_one_page)
+        return step
+
+    @property
+    def _fits_one_page(self) -> bool:
+        a_record = self._configuration.dimension * _JSON_BYTES_A_COMPONENT + _JSON_BYTES_A_RECORD
+        return self._watch.highest * a_record <= self._desk.single_page_bytes
+
+    def _pass(self, *, single_page: bool) -> None:
+        """Read it once. A read that may have to be put together with others is remembered."""
+        before = self._watch.seen[-1]
+        pages, batches = self._batches(single_page=single_page)
+        remember = pages > 1 and not self._fits_one_page
+        vectors, duplicates = None, 0
+        self._reads = self._no_reads()
+        try:
+            self._written = self._writer.write(self._reads.note(batches) if remember else batches)
+            vectors, duplicates = self._written.holds.vectors, self._written.holds.duplicates
+            if remember:
+                self._reads.lies_in(partial(self._writer.read_again, self._written))
+        except CollectionMoved:
+            self._reads = self._no_reads()
+        self._passes.append(Pass(pages, before, self._watch.look(), vectors, duplicates))
+
+    def _unite(self) -> Verdict:
+        if self._passes[-1].steady:  # it only lists some ids twice
+            self._reads.take(self._batches()[1])
+            self._watch.look()
+            self._written = self._writer.write(self._reads.records())
+            return Verdict(Standing.INCOMPLETE, listed_twice(self._passes[-1].duplicates))
+        retrieve = partial(self._desk.source.retrieve, self._planned.state.name)
+        verdict, gone = Union(self._reads, self._watch, lambda: self._batches()[1], retrieve).settle()
+        self._written = self._writer.write(self._reads.records(gone))
+        return verdict
+
+    def _batches(self, *, single_page: bool = False) -> tuple[int, Iterable[pa.RecordBatch]]:
+        state = self._watch.seen[-1]
+        reading = self._desk.source.read(state, single_page=single_page)
+        return reading.pages, self._writer.checked(reading.batches, state.vectors)
+
+    def _no_reads(self) -> SeveralReads:
+        return SeveralReads(Path(tempfile.mkdtemp(dir=self._directory)))
+
+    def _result(self, verdict: Verdict) -> CollectionResult:
+        seen, whole, holds = self._watch.seen, verdict.standing is Standing.WHOLE, self._written.holds
+        first = self._passes[-1].before if whole else seen[0]
+        summary = CollectionSummary(
+            key=self._planned.key,
+            standing=verdict.standing,
+            vectors=holds.vectors,
+            counted=holds.vectors if whole else seen[-1].vectors,
+            dimension=self._configuration.dimension,
+            created_at=first.created_at,
+            updated_at=first.updated_at,
+            configuration_sha256=holds.configuration_sha256,
+            state_digest=holds.state_digest,
+            coded_parts=holds.coded_parts,
+            window=self._window() if verdict.standing is Standing.FUZZY else None,
+            entries=holds.entries,
+        )
+        private = PrivateCollection(
+            key=self._planned.key,
+            name=self._planned.state.name,
+            configuration=self._configuration,
+            irregular=holds.irregular,
+            irregular_count=holds.irregular_count,
+            problem=verdict.problem,
+        )
+        return CollectionResult(summary=summary, private=private, fragment=self._written.fragment)
+
+    def _window(self) -> Window:
+        return Window(
+            started_at=self._watch.started_at,
+            ended_at=self._desk.clock(),
+            lowest=self._watch.lowest,
+            highest=self._watch.highest,
+        )

@@ -1,0 +1,37 @@
+"""A whole capture by one worker: plan, export one stream after the other, commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from backup_engine.capture.exporting import export_stream
+from backup_engine.capture.planning import prepare_capture
+from backup_engine.capture.request import CaptureRequest
+from backup_engine.commit import Committed, commit_capture
+from backup_engine.model import Clock, Progress, silent
+from backup_engine.ports import Source
+from backup_engine.storage.contract import Store
+
+
+def run_capture(
+    request: CaptureRequest,
+    source: Source,
+    store: Store,
+    clock: Clock,
+    token: Callable[[], str],
+    progress: Progress = silent,
+    *,
+    temporary: Path | None = None,
+) -> Committed:
+    """Make a backup; a run that has made one gives that one.
+
+    :param token: makes a word that it never made before
+    :param temporary: where to spill what does not fit into memory; None for the system's place
+    """
+    prepared = prepare_capture(request, source, store, clock, token())
+    results: list[str] = []
+    for stream in range(0 if prepared.already else prepared.streams):
+        summary = export_stream(prepared.plan_key, stream, source, store, clock, token(), progress, temporary=temporary)
+        results.append(summary.result_key)
+    return commit_capture(prepared.plan_key, results, store, clock)

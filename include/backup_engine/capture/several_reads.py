@@ -1,0 +1,258 @@
+"""Several reads of one collection that would not keep still, made one: what each saw, united by id.
+
+Disk holds the records of each read that keeps them, and the id and 17 bytes for each record of each read; memory holds
+about a million rows of that log at a time, whatever the size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from backup_engine.archive.digests import id_hashes
+
+_ROW = np.dtype([("first", "<u8"), ("second", "<u8"), ("read", "u1")])
+_SHARE = 1 << 20  # rows of the log looked at together
+
+Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Batches = Callable[[], Iterator[pa.RecordBatch]]
+
+
+class Tally(NamedTuple):
+    """How many different records are kept.
+
+    :param present: those that the last read saw, or that were found by id after it
+    :param gone: those that neither did
+    """
+
+    present: int
+    gone: int
+
+
+@dataclass(slots=True)
+class _Source:
+    """Some rows of the log, one after the other: their ids, and their records if these are kept."""
+
+    rows: int
+    ids: Batches
+    records: Batches | None
+
+
+class _Groups(NamedTuple):
+    """A share of the log by id, an element for each: the last read that saw it, rows of it (-1: none was kept)."""
+
+    last_read: npt.NDArray[np.uint8]
+    any_row: Rows
+    kept_row: Rows
+
+
+class SeveralReads:
+    """What several reads of a collection saw.
+
+    :param directory: an empty one, on a disk with room for the collection; whoever made it removes it
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._log = directory / "log"
+        self._log.touch()
+        self._sources: list[_Source] = []
+        self.reads = 0
+
+    def note(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Pass a read through, remembering only which ids it saw."""
+        self.reads += 1
+        yield from self._remember(batches, None)
+
+    def lies_in(self, records: Batches) -> None:
+        """Say where the records of the read that was noted last can be read again, in the order they came."""
+        self._sources[-1].records = records
+
+    def take(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Keep all records of another read; of one that breaks off, those that came."""
+        self.reads += 1
+        self.found(batches)
+
+    def found(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Keep records that were there when they were asked for by id."""
+        path = self._directory / f"records-{len(self._sources)}"
+        _spool(path, self._remember(batches, partial(_spooled, path)))
+
+    def confirmed(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Note that records are there still, and keep them as they were read."""
+        for _ in self._remember(batches, None):
+            pass
+
+    def missing(self, size: int, *, kept: bool) -> Iterator[list[str]]:
+        """Give the ids that an earlier read saw and the last one did not, ``size`` at a time.
+
+        What is found between two of these answers changes none of them.
+
+        :param kept: those of which a record is kept, or those of which none is
+        """
+        rows = (
+            groups.any_row[(groups.last_read < self.reads) & ((groups.kept_row >= 0) == kept)]
+            for groups in self._groups()
+        )
+        yield from self._ids_of([*rows], size)
+
+    def unkept(self, size: int, most: int) -> Iterator[list[str]]:
+        """Give the ids that the last read saw and of which no record is kept, ``size`` at a time.
+
+        :param most: how many at most, the first that were listed: what is new on the server comes last
+        """
+        rows = [groups.any_row[(groups.last_read == self.reads) & (groups.kept_row < 0)] for groups in self._groups()]
+        yield from self._ids_of([_sorted(rows)[:most]], size)
+
+    def tally(self) -> Tally:
+        """Count what there is."""
+        present = gone = 0
+        for groups in self._groups():
+            kept, there = groups.kept_row >= 0, groups.last_read == self.reads
+            present += int((kept & there).sum())
+            gone += int((kept & ~there).sum())
+        return Tally(present, gone)
+
+    def records(self, gone: int = 0) -> Iterator[pa.RecordBatch]:
+        """Give every record once, as it was read last, in the order of reading.
+
+        :param gone: how many of those that are gone to give too, those read last first
+        """
+        present, away = [], []
+        for groups in self._groups():
+            kept, there = groups.kept_row >= 0, groups.last_read == self.reads
+            present.append(groups.kept_row[kept & there])
+            away.append(groups.kept_row[kept & ~there])
+        extra = _sorted(away)
+        chosen = self._mask([*present, extra[len(extra) - gone :]])
+        for batch, wanted in self._chosen(chosen, lambda source: source.records):
+            yield batch if wanted.all() else batch.filter(pa.array(wanted))
+
+    def _remember(self, batches: Iterable[pa.RecordBatch], records: Batches | None) -> Iterator[pa.RecordBatch]:
+        path = self._directory / f"ids-{len(self._sources)}"
+        rows = 0
+        try:
+            with _Spool(path) as ids, self._log.open("ab") as log:
+                for batch in batches:
+                    log.write(_log_rows(batch, self.reads).tobytes())
+                    ids.write(batch.select(["id"]))
+                    rows += batch.num_rows
+                    yield batch
+        finally:
+            self._sources.append(_Source(rows, partial(_spooled, path), records))
+
+    @property
+    def _rows(self) -> int:
+        return sum(source.rows for source in self._sources)
+
+    def _groups(self) -> Iterator[_Groups]:
+        rows = self._rows
+        if not rows:
+            return
+        log = np.memmap(self._log, _ROW, "r", shape=(rows,))
+        kept = np.repeat([source.records is not None for source in self._sources], [s.rows for s in self._sources])
+        shares = 1 + rows // _SHARE
+        for share in range(shares):
+            yield _grouped(log, np.flatnonzero(log["first"] % shares == share), kept)
+
+    def _ids_of(self, rows: Iterable[Rows], size: int) -> Iterator[list[str]]:
+        ids: list[str] = []
+        for batch, chosen in self._chosen(self._mask(rows), lambda source: source.ids):
+            ids += batch.filter(pa.array(chosen)).column("id").to_pylist()
+            while len(ids) >= size:
+                yield ids[:size]
+                ids = ids[size:]
+        if ids:
+            yield ids
+
+    def _mask(self, rows: Iterable[Rows]) -> Mask:
+        mask = np.zeros(self._rows, np.bool_)
+        for some in rows:
+            mask[some] = True
+        return mask
+
+    def _chosen(
+        self, mask: Mask, batches_of: Callable[[_Source], Batches | None]
+    ) -> Iterator[tuple[pa.RecordBatch, Mask]]:
+        """Give the batches in which something is chosen, each with its piece of the mask."""
+        start = 0
+        for source in [*self._sources]:
+            batches, end = batches_of(source), start + source.rows
+            if batches is not None and mask[start:end].any():
+                yield from _pieces(batches(), mask[start:end])
+            start = end
+
+
+def _pieces(batches: Iterable[pa.RecordBatch], mask: Mask) -> Iterator[tuple[pa.RecordBatch, Mask]]:
+    start = 0
+    for batch in batches:
+        piece = mask[start : start + batch.num_rows]
+        start += batch.num_rows
+        if piece.any():
+            yield batch, piece
+
+
+def _log_rows(batch: pa.RecordBatch, read: int) -> npt.NDArray[np.void]:
+    halves = id_hashes(batch).view("<u8").reshape(-1, 2)
+    rows = np.empty(batch.num_rows, _ROW)
+    rows["first"], rows["second"], rows["read"] = halves[:, 0], halves[:, 1], read
+    return rows
+
+
+def _grouped(log: npt.NDArray[np.void], rows: Rows, kept: Mask) -> _Groups:
+    if not len(rows):
+        return _Groups(np.empty(0, np.uint8), rows, rows)
+    share = log[rows]
+    order = np.lexsort((share["second"], share["first"]))  # stable: rows of one id stay in the order of reading
+    share, rows = share[order], rows[order]
+    new = (np.diff(share["first"]) != 0) | (np.diff(share["second"]) != 0)
+    starts = np.concatenate([[0], np.flatnonzero(new) + 1])
+    kept_rows = np.where(kept[rows], rows, -1)
+    return _Groups(np.maximum.reduceat(share["read"], starts), rows[starts], np.maximum.reduceat(kept_rows, starts))
+
+
+def _sorted(rows: Iterable[Rows]) -> Rows:
+    return np.sort(np.concatenate([np.empty(0, np.int64), *rows]))
+
+
+class _Spool:
+    """Batches of one schema in a file, which is there even when none came."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = pa.OSFile(str(path), "wb")
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+
+    def __enter__(self) -> _Spool:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._file.close()
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch."""
+        if self._writer is None:
+            self._writer = pa.ipc.new_stream(self._file, batch.schema)
+        self._writer.write_batch(batch)
+
+
+def _spool(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
+    with _Spool(path) as spool:
+        for batch in batches:
+            spool.write(batch)
+
+
+def _spooled(path: Path) -> Iterator[pa.RecordBatch]:
+    if path.stat().st_size == 0:
+        return
+    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as reader:
+        yield from reader

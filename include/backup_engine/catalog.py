@@ -1,0 +1,285 @@
+"""The catalog: which backups a store holds and how each stands, read from manifests and records, never from names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+
+from backup_engine import wording
+from backup_engine.archive.manifest import (
+    ArchiveFacts,
+    BackupKind,
+    BackupState,
+    CollectionSummary,
+    Folder,
+    Manifest,
+    PrivateCollection,
+)
+from backup_engine.archive.reading import load_sidecar
+from backup_engine.errors import (
+    DamagedArchive,
+    HostileArchive,
+    InvalidInput,
+    ObjectNotFound,
+    UnknownBackup,
+    UnknownFormat,
+    UnsafeKey,
+)
+from backup_engine.model import Clock
+from backup_engine.records import (
+    Acknowledgement,
+    Record,
+    UnreadableRecord,
+    Verification,
+    VerificationLevel,
+    records_at,
+)
+from backup_engine.storage.contract import ObjectInfo, Store
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""A backup captured later than now by more than this is from the future: listed, but no word and no time finds it."""
+
+_SIDECAR = re.compile(r"[^/]+/(?P<name>[^/]+)\.json\Z")
+_RECORD = re.compile(r"[^/]+/(?P<name>[^/]+)\.records/[^/]+\Z")
+_DAY = re.compile(r"backup-(?P<day>\d{8})\Z")
+_NEAR = 5  # names an error shows
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One backup as manifest and records state it.
+
+    :param records: oldest first
+    """
+
+    folder: Folder
+    manifest: Manifest
+    archive: ArchiveFacts
+    records: tuple[Record | UnreadableRecord, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Unique in its store, whatever the folder."""
+        return self.manifest.clear.name
+
+    @property
+    def kind(self) -> BackupKind:
+        """Full or incremental."""
+        return self.manifest.clear.kind
+
+    @property
+    def started_at(self) -> datetime:
+        """When reading began."""
+        return self.manifest.clear.started_at
+
+    @property
+    def captured_at(self) -> datetime:
+        """When reading ended."""
+        return self.manifest.clear.captured_at
+
+    @property
+    def bytes(self) -> int:
+        """Size of the archive."""
+        return self.archive.bytes
+
+    @property
+    def acknowledgement(self) -> Acknowledgement | None:
+        """Who accepted it although it was suspect, and why."""
+        return next((record for record in self.records if isinstance(record, Acknowledgement)), None)
+
+    @property
+    def state(self) -> BackupState:
+        """Its standing now: as committed, but an acknowledged suspect one is good. A partial one stays partial."""
+        committed = self.manifest.clear.state
+        return BackupState.GOOD if committed is BackupState.SUSPECT and self.acknowledgement else committed
+
+    @property
+    def verifications(self) -> tuple[Verification, ...]:
+        """Every verification of it in this store, oldest first."""
+        return tuple(record for record in self.records if isinstance(record, Verification))
+
+    @property
+    def damaged(self) -> bool:
+        """The last verification, at whatever level, found it damaged."""
+        return bool(self.verifications) and not self.verifications[-1].passed
+
+    @property
+    def verified_at(self) -> datetime | None:
+        """When every byte of it was last found right; None when it never was, or was found damaged since."""
+        passed = [one.at for one in self.verifications if one.passed and one.level is VerificationLevel.FULL]
+        return passed[-1] if passed and not self.damaged else None
+
+    @property
+    def good_whole(self) -> bool:
+        """Good, and of the deployment's whole scope: what slots, bases and words are for."""
+        return self.state is BackupState.GOOD and self.manifest.clear.whole_scope
+
+
+class Catalog:
+    """What a store holds, read once, when first asked; make another to see what came since."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def backups(self) -> tuple[Backup, ...]:
+        """Every backup, newest captured first; those of one instant by name."""
+        return self._loaded[0]
+
+    @property
+    def unreadable(self) -> tuple[str, ...]:
+        """What lies where manifests lie and is none, or of a backup that cannot be what it says: a sentence each."""
+        return self._loaded[1]
+
+    def newest_good(self) -> Backup | None:
+        """Give the newest good backup of the whole scope, damaged since or not; none from the future."""
+        return next((backup for backup in self._present() if backup.good_whole), None)
+
+    def newest_verified(self) -> Backup | None:
+        """Give the newest good backup of the whole scope of which every byte was found right."""
+        return next((backup for backup in self._present() if backup.good_whole and backup.verified_at), None)
+
+    def by_run(self, run_key: str) -> Backup | None:
+        """Give the backup that a run made."""
+        return next((backup for backup in self.backups() if backup.manifest.clear.run_key == run_key), None)
+
+    def find(self, point: str) -> Backup:
+        """Give the backup that a person means.
+
+        :param point: an exact name, which finds every backup; or what finds only good ones of the whole scope that
+            were not found damaged: ``latest``, ``latest-verified``, a time (the newest captured at or before it), or
+            ``backup-YYYYMMDD`` (that day's full, the first of several, whatever its name)
+        :raises UnknownBackup: there is none; the message shows the nearest
+        :raises InvalidInput: a time without a zone
+        """
+        exact = next((backup for backup in self.backups() if backup.name == point), None)
+        return exact or _required(self._meant(point), point, self.backups(), self._store.url)
+
+    def _meant(self, point: str) -> Backup | None:
+        restorable = [backup for backup in self._present() if backup.good_whole and not backup.damaged]
+        if point == "latest":
+            return next(iter(restorable), None)
+        if point == "latest-verified":
+            return next((backup for backup in restorable if backup.verified_at), None)
+        if day := _DAY.match(point):
+            return _first_full_of(day["day"], restorable)
+        moment = _moment(point)
+        return next((backup for backup in restorable if moment and backup.captured_at <= moment), None)
+
+    def _present(self) -> Iterator[Backup]:
+        latest = self._clock() + CLOCK_TOLERANCE
+        return (backup for backup in self.backups() if backup.captured_at <= latest)
+
+    @cached_property
+    def _loaded(self) -> tuple[tuple[Backup, ...], tuple[str, ...]]:
+        backups: list[Backup] = []
+        problems: list[str] = []
+        for folder in Folder:
+            _load_folder(self._store, folder, backups.append, problems.append)
+        names = [backup.name for backup in backups]
+        problems += [f"{name} lies in several folders" for name in sorted(set(names)) if names.count(name) > 1]
+        return tuple(sorted(backups, key=lambda one: (one.captured_at, one.name), reverse=True)), tuple(problems)
+
+
+def describe(backup: Backup) -> dict[str, object]:
+    """Show a backup as JSON: strings, numbers, lists and dicts only; times in ISO 8601, UTC."""
+    clear, private = backup.manifest.clear, backup.manifest.private
+    return {
+        "name": backup.name,
+        "folder": backup.folder.value,
+        "kind": backup.kind.value,
+        "state": backup.state.value,
+        "whole_scope": clear.whole_scope,
+        "label": private.label,
+        "deployment": clear.deployment,
+        "run_key": clear.run_key,
+        "started_at": _text(backup.started_at),
+        "captured_at": _text(backup.captured_at),
+        "collections": [_collection(summary, details) for summary, details in backup.manifest.each()],
+        "vectors": clear.vectors,
+        "bytes": backup.bytes,
+        "verified": _text(backup.verified_at),
+        "damaged": backup.damaged,
+        "acknowledged": backup.acknowledgement.why if backup.acknowledgement else None,
+        "reasons": [*private.reasons],
+        "left_out": [{"name": out.name, "reason": out.reason} for out in private.left_out],
+        "dropped": [*private.dropped],
+        "aliases": dict(private.aliases),
+        "server": {"url": private.server_url, "version": clear.server.version},
+        "product_version": clear.product_version,
+    }
+
+
+def _collection(summary: CollectionSummary, private: PrivateCollection) -> dict[str, object]:
+    configuration = private.configuration
+    return {
+        "name": private.name,
+        "standing": summary.standing.value,
+        "vectors": summary.vectors,
+        "counted": summary.counted,
+        "dimension": summary.dimension,
+        "metric": configuration.metric.value if configuration else None,
+        "quantization": configuration.quantization.value if configuration else None,
+        "irregular": private.irregular_count,
+        "problem": private.problem,
+    }
+
+
+def _load_folder(store: Store, folder: Folder, found: Callable[[Backup], None], problem: Callable[[str], None]) -> None:
+    names: list[str] = []
+    records: dict[str, list[ObjectInfo]] = {}
+    for info in store.list(f"{folder.value}/"):
+        if match := _SIDECAR.match(info.key):
+            names.append(match["name"])
+        elif match := _RECORD.match(info.key):
+            records.setdefault(match["name"], []).append(info)
+    for name in names:
+        try:
+            found(_load(store, folder, name, records.get(name, [])))
+        except ObjectNotFound:
+            continue  # pruned between the listing and now: no backup any more
+        except (DamagedArchive, HostileArchive, UnknownFormat, UnsafeKey) as error:
+            problem(f"{folder.value}/{name}.json: {error}")
+
+
+def _load(store: Store, folder: Folder, name: str, records: Iterable[ObjectInfo]) -> Backup:
+    sidecar = load_sidecar(store, folder, name)
+    return Backup(folder, sidecar.manifest, sidecar.archive, records_at(store, records))
+
+
+def _first_full_of(day: str, backups: Iterable[Backup]) -> Backup | None:
+    of_day = [backup for backup in backups if f"{backup.captured_at:%Y%m%d}" == day and backup.kind is BackupKind.FULL]
+    return min(of_day, key=lambda backup: (backup.captured_at, backup.name), default=None)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        raise InvalidInput(f"{text!r} names no time zone; write it like 2026-11-22T14:37:00Z")
+    return moment
+
+
+def _required(backup: Backup | None, point: str, all_backups: tuple[Backup, ...], url: str) -> Backup:
+    if backup is not None:
+        return backup
+    stem = point[: len("backup-YYYYMMDD")]
+    near = [one for one in all_backups if one.name.startswith(stem)] or [*all_backups]
+    shown = wording.listing((f"{one.name} ({_why_not(one)})" for one in near), most=_NEAR)
+    raise UnknownBackup(f"{url} has no backup that {point!r} finds; it has: {shown or 'none at all'}")
+
+
+def _why_not(backup: Backup) -> str:
+    words = [backup.state.value, *(["damaged"] if backup.damaged else [])]
+    if not backup.manifest.clear.whole_scope:
+        words.append("a subset")
+    return ", ".join([*words, f"captured {wording.moment(backup.captured_at)}"])
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat().replace("+00:00", "Z") if moment else None

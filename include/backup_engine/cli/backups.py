@@ -1,0 +1,164 @@
+"""``vectorizer-backup create|list|show|verify|download|copy|acknowledge``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from backup_engine import wording
+from backup_engine.archive.manifest import BackupState
+from backup_engine.catalog import Catalog, describe
+from backup_engine.cli import tables
+from backup_engine.cli.capturing import capture, request_of
+from backup_engine.cli.context import new_token, server_of, store_of
+from backup_engine.cli.options import (
+    BackupArgument,
+    CollectionsOption,
+    DeploymentOption,
+    JsonOption,
+    KeyFileOption,
+    ServerOption,
+    StoreOption,
+)
+from backup_engine.cli.output import ProgressLines, emit, fail, say
+from backup_engine.copying import copy_backup, download_backup
+from backup_engine.errors import NoGoodBackup, VerificationFailed
+from backup_engine.model import system_clock
+from backup_engine.records import acknowledge_backup
+from backup_engine.storage.opening import open_store
+from backup_engine.verification import VerificationLevel, VerificationReport, require_passed, verify_backup
+
+
+def create(
+    server: ServerOption = None,
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    collection: CollectionsOption = None,
+    label: Annotated[str | None, typer.Option(metavar="TEXT", help="A few words to find this backup by.")] = None,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept a server without collections.")] = False,
+    api_key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a full backup and verify every byte of it. A partial or suspect backup is a failure (exit code 1)."""
+    opened = store_of(store, deployment)
+    reached = server_of(server, deployment, api_key_file)
+    request = request_of(opened, deployment, chosen=tuple(collection or ()), label=label, allow_empty=allow_empty)
+    made = capture(request, reached, opened)
+    report = verify_backup(
+        opened,
+        made.folder,
+        made.name,
+        VerificationLevel.FULL,
+        system_clock,
+        token=new_token(),
+        progress=ProgressLines(),
+    )
+    backup = Catalog(opened, system_clock).find(made.name)
+    emit(describe(backup), tables.one(backup), as_json=as_json)
+    _end_unless_passed(report)
+    if backup.state is not BackupState.GOOD:
+        reasons = wording.listing(backup.manifest.private.reasons, most=20)
+        fail(NoGoodBackup(f"{made.name} is {backup.state}, not good: {reasons}"))
+
+
+def list_backups(store: StoreOption = None, deployment: DeploymentOption = None, as_json: JsonOption = False) -> None:
+    """List the backups of a store, newest first, and what is known of each."""
+    catalog = Catalog(store_of(store, deployment), system_clock)
+    backups = catalog.backups()
+    for problem in catalog.unreadable:
+        say(f"not counted: {problem}")
+    emit({"backups": [describe(backup) for backup in backups]}, tables.many(backups), as_json=as_json)
+
+
+def show(
+    name: BackupArgument, store: StoreOption = None, deployment: DeploymentOption = None, as_json: JsonOption = False
+) -> None:
+    """Show one backup: its collections, how each was read, what was left out and why."""
+    backup = Catalog(store_of(store, deployment), system_clock).find(name)
+    emit(describe(backup), tables.one(backup), as_json=as_json)
+
+
+def verify(
+    name: BackupArgument,
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    level: Annotated[
+        VerificationLevel, typer.Option(help="quick: there, whole, lists. full: every byte and every digest.")
+    ] = (VerificationLevel.FULL),
+    as_json: JsonOption = False,
+) -> None:
+    """Verify a backup and record the result beside it."""
+    opened = store_of(store, deployment)
+    backup = Catalog(opened, system_clock).find(name)
+    report = verify_backup(
+        opened, backup.folder, backup.name, level, system_clock, token=new_token(), progress=ProgressLines()
+    )
+    emit(report.model_dump(mode="json"), tables.verification(report), as_json=as_json)
+    _end_unless_passed(report)
+
+
+def download(
+    name: BackupArgument,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", dir_okay=False, help="Must not exist.")],
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Fetch a backup's archive, checking every entry on the way. `tar -xzf` opens it."""
+    opened = store_of(store, deployment)
+    backup = Catalog(opened, system_clock).find(name)
+    report = download_backup(backup.folder, backup.name, opened, output)
+    shown = tables.pairs({"backup": report.name, "file": str(output), "size": wording.size(report.bytes)})
+    emit({**report.model_dump(mode="json"), "file": str(output)}, shown, as_json=as_json)
+
+
+def copy(
+    name: BackupArgument,
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Another initialised root.")],
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Copy a backup to another store: archive first, manifest last, compared by content."""
+    opened, target = store_of(store, deployment), open_store(to)
+    backup = Catalog(opened, system_clock).find(name)
+    report = copy_backup(backup.folder, backup.name, opened, target)
+    state = f"{wording.size(report.copied)} copied" if report.copied else "was there already"
+    shown = tables.pairs({"backup": report.name, "to": target.url, "result": state})
+    emit({**report.model_dump(mode="json"), "to": target.url}, shown, as_json=as_json)
+
+
+def acknowledge(
+    name: BackupArgument,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="What you checked; kept with the backup.")],
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Accept a suspect backup as good: what it lacks is meant to be gone."""
+    opened = store_of(store, deployment)
+    backup = Catalog(opened, system_clock).find(name)
+    acknowledge_backup(opened, backup.folder, backup.name, why=why, clock=system_clock, token=new_token())
+    again = Catalog(opened, system_clock).find(name)
+    emit(describe(again), tables.one(again), as_json=as_json)
+
+
+def _end_unless_passed(report: VerificationReport) -> None:
+    try:
+        require_passed(report)
+    except VerificationFailed as error:
+        fail(error)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "create": create,
+    "list": list_backups,
+    "show": show,
+    "verify": verify,
+    "download": download,
+    "copy": copy,
+    "acknowledge": acknowledge,
+}

@@ -1,0 +1,78 @@
+"""From options to a store and a server: which root, which address, whose credentials."""
+
+from __future__ import annotations
+
+import os
+import socket
+from getpass import getuser
+from pathlib import Path
+from uuid import uuid4
+
+import typer
+
+from backup_engine.deployment import Deployment
+from backup_engine.deployments import configuration_path, load_deployments
+from backup_engine.errors import ConfigurationError, RestoreRefused
+from backup_engine.ports import Server
+from backup_engine.storage.contract import Store
+from backup_engine.storage.opening import open_store
+from backup_engine.vectorizer.credentials import Credentials, from_environment
+from backup_engine.vectorizer.server import connect
+
+
+def find_deployment(name: str) -> Deployment:
+    """Look a deployment up in the configuration file.
+
+    :raises ConfigurationError: it is not there, or its entry is invalid
+    """
+    path = configuration_path(os.environ)
+    loaded = load_deployments(path)
+    if name in loaded.problems:
+        raise ConfigurationError(f"{path}: {loaded.problems[name]}")
+    if name not in loaded.deployments:
+        known = ", ".join(sorted(loaded.deployments)) or "none"
+        raise ConfigurationError(f"{path} has no deployment {name!r}; it has: {known}")
+    return loaded.deployments[name]
+
+
+def store_of(store: str | None, deployment: str | None) -> Store:
+    """Open the root that the options name, one way or the other."""
+    if (store is None) == (deployment is None):
+        raise typer.BadParameter("give either --store URL or --deployment NAME", param_hint="--store")
+    return open_store(store if store is not None else find_deployment(str(deployment)).root)
+
+
+def server_of(server: str | None, deployment: str | None, key_file: Path | None) -> Server:
+    """Reach the server that the options name, one way or the other."""
+    if server is None and deployment is None:
+        raise typer.BadParameter("give --server URL or --deployment NAME", param_hint="--server")
+    url = server if server is not None else find_deployment(str(deployment)).server.url
+    return connect(url, _credentials(key_file))
+
+
+def _credentials(key_file: Path | None) -> Credentials:
+    if key_file is None:
+        return from_environment(os.environ)
+    return Credentials(api_key=key_file.read_text(encoding="utf-8").strip())
+
+
+def confirm_or_refuse(question: str, *, yes: bool) -> None:
+    """Ask on the terminal; without one, ``--yes`` must have been given.
+
+    :raises typer.Abort: the person said no
+    """
+    if yes:
+        return
+    if not os.isatty(0):
+        raise RestoreRefused(f"{question} There is no terminal to ask on: give --yes to go on.")
+    typer.confirm(question, abort=True, err=True)
+
+
+def new_token() -> str:
+    """Make an id that nobody else has."""
+    return uuid4().hex
+
+
+def owner() -> str:
+    """Say who holds a lease: person, machine, process."""
+    return f"{getuser()}@{socket.gethostname()} pid {os.getpid()}"

@@ -1,0 +1,150 @@
+"""``vectorizer-backup restore|resume|release``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markdown import Markdown
+
+from backup_engine.archive.manifest import Sidecar, archive_key
+from backup_engine.archive.reading import ArchiveReader, LocalFile, StoredObject, scan
+from backup_engine.catalog import Catalog
+from backup_engine.cli.context import confirm_or_refuse, new_token, owner, server_of, store_of
+from backup_engine.cli.options import (
+    CollectionsOption,
+    DeploymentOption,
+    JsonOption,
+    KeyFileOption,
+    ServerOption,
+    StoreOption,
+)
+from backup_engine.cli.output import ProgressLines, emit, say
+from backup_engine.model import system_clock
+from backup_engine.restore.description import describe, describe_released, describe_report
+from backup_engine.restore.execution import execute_restore
+from backup_engine.restore.journal import keep_plan
+from backup_engine.restore.lifecycle import release_restore, resume_restore
+from backup_engine.restore.plan import raise_refusals
+from backup_engine.restore.planning import preview_restore
+from backup_engine.restore.request import RestoreMode, RestoreRequest
+from backup_engine.storage.contract import Store
+
+RestoreArgument = Annotated[str, typer.Argument(metavar="RESTORE", help="The id that `restore` printed.")]
+
+
+def restore(
+    point: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME|latest|latest-verified|TIME]", help="What to restore; a time finds the newest before it."
+        ),
+    ] = None,
+    archive: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Restore from this file instead; it needs no store.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    store: StoreOption = None,
+    server: ServerOption = None,
+    deployment: DeploymentOption = None,
+    collection: CollectionsOption = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="Restore OLD under the name NEW; may be given again.")
+    ] = None,
+    mode: Annotated[
+        RestoreMode,
+        typer.Option(
+            help="new: refuse names that exist. merge: write what the backup has, delete nothing. "
+            "replace: make the collections equal to the backup; what is there now is kept aside until `release`."
+        ),
+    ] = RestoreMode.NEW,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Replace without asking.")] = False,
+    api_key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Restore a backup, or some of its collections, and compare the result with the backup."""
+    if (point is None) == (archive is None):
+        raise typer.BadParameter("give a restore point or --archive FILE", param_hint="NAME")
+    reached = server_of(server, deployment, api_key_file)
+    opened = None if archive else store_of(store, deployment)
+    reader = _from_file(archive) if archive else _from_store(opened, str(point))
+    request = RestoreRequest(
+        restore_id=new_token()[:12],
+        backup=reader.manifest.clear.name,
+        collections=tuple(collection) if collection else None,
+        rename=_renames(rename or []),
+        mode=mode,
+    )
+    plan = preview_restore(request, reader.manifest, reached)
+    if dry_run or not as_json:
+        emit(plan.model_dump(mode="json"), Markdown(describe(plan)), as_json=as_json)
+    raise_refusals(plan)
+    if dry_run:
+        return
+    if plan.replaces:
+        confirm_or_refuse("This replaces what the server has now, as the plan above says. Go on?", yes=yes)
+    if opened is not None:
+        plan = keep_plan(plan, opened)
+        say(f"If this is interrupted, `vectorizer-backup resume {request.restore_id}` goes on.")
+    report = execute_restore(plan, reader, reached, opened, system_clock, owner=owner(), progress=ProgressLines())
+    emit(report.model_dump(mode="json"), Markdown(describe_report(report)), as_json=as_json)
+
+
+def resume(
+    restore_id: RestoreArgument,
+    store: StoreOption = None,
+    server: ServerOption = None,
+    deployment: DeploymentOption = None,
+    api_key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Finish a restore that was interrupted, from what the server has by now."""
+    opened = store_of(store, deployment)
+    reached = server_of(server, deployment, api_key_file)
+    report = resume_restore(restore_id, opened, reached, system_clock, owner=owner(), progress=ProgressLines())
+    emit(report.model_dump(mode="json"), Markdown(describe_report(report)), as_json=as_json)
+
+
+def release(
+    restore_id: RestoreArgument,
+    store: StoreOption = None,
+    server: ServerOption = None,
+    deployment: DeploymentOption = None,
+    api_key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let go of the collections that a restore replaced and kept aside."""
+    opened = store_of(store, deployment)
+    released = release_restore(restore_id, server_of(server, deployment, api_key_file), opened, system_clock, owner())
+    emit(released.model_dump(mode="json"), Markdown(describe_released(released)), as_json=as_json)
+
+
+def _from_file(path: Path) -> ArchiveReader:
+    source = LocalFile(path)
+    say(f"{path}: no store, so no lease is taken; make sure that nobody else restores into this server")
+    return ArchiveReader(source, scan(source))
+
+
+def _from_store(store: Store | None, point: str) -> ArchiveReader:
+    assert store is not None  # noqa: S101  either a file or a store
+    backup = Catalog(store, system_clock).find(point)
+    sidecar = Sidecar(manifest=backup.manifest, archive=backup.archive)
+    return ArchiveReader(StoredObject(store, archive_key(backup.folder, backup.name)), sidecar)
+
+
+def _renames(pairs: list[str]) -> dict[str, str]:
+    renames: dict[str, str] = {}
+    for pair in pairs:
+        old, equals, new = pair.partition("=")
+        if not (old and equals and new) or old in renames:
+            raise typer.BadParameter(f"{pair!r} is not OLD=NEW, or OLD is there twice", param_hint="--rename")
+        renames[old] = new
+    return renames
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"restore": restore, "resume": resume, "release": release}

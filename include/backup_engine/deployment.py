@@ -1,0 +1,127 @@
+"""One deployment: a Vectorizer and how it is protected, as ``deployments.yaml`` describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, StringConstraints
+
+from backup_engine.model import Document
+from backup_engine.tiers import TIERS, VERIFICATION_SCHEDULE, Duration, Schedule, Terms, Tier
+
+
+def _address(*schemes: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in schemes:
+            raise ValueError(
+                f"an address starting with {' or '.join(f'{scheme}://' for scheme in schemes)} was expected"
+            )
+        if "@" in parts.netloc:
+            raise ValueError("an address holds no user and no password: they belong into the Airflow connection")
+        if not parts.netloc:
+            raise ValueError("the address names no host")
+        return value.rstrip("/")
+
+    return check
+
+
+def _folder(value: str) -> str:
+    path = value.removeprefix("file://")
+    if path == value or not path.startswith("/") or not path.strip("/"):
+        raise ValueError("a folder like file:///var/backups/vectorizer was expected")
+    return value.rstrip("/")
+
+
+ServerUrl = Annotated[str, AfterValidator(_address("http", "https"))]
+StoreUrl = Annotated[str, AfterValidator(_folder)]
+ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+
+
+class ServerSettings(Document):
+    """The Vectorizer.
+
+    :param connection: what Airflow uses
+    :param url: what the command line uses, with credentials from its environment
+    :param patience: how long a run waits for a server that is silent; by default as long as its largest known
+        collection takes to load
+    """
+
+    connection: ConnectionId = "vectorizer_default"
+    url: ServerUrl
+    patience: Duration | None = None
+
+
+class Scope(Document):
+    """Which collections are the deployment's, as shell patterns over their names; ``exclude`` wins."""
+
+    include: tuple[Text, ...] = ("*",)
+    exclude: tuple[Text, ...] = ()
+
+
+class ScheduleSettings(Document):
+    """Cron schedules in UTC, where the tier's do not fit."""
+
+    full: Schedule | None = None
+    verification: Schedule = VERIFICATION_SCHEDULE
+
+
+class RestoreSettings(Document):
+    """What a restore may do.
+
+    :param targets: connections of other servers that may be restored to
+    :param approval: whether a person is asked before an existing collection is changed
+    :param second_person: whether that must be another person than the one who started the run
+    """
+
+    targets: tuple[ConnectionId, ...] = ()
+    approval: bool = True
+    second_person: bool = True
+
+
+class Deployment(Document):
+    """One Vectorizer and how it is protected.
+
+    :param store: the base; this deployment's backups lie in the folder of its name below it
+    :param streams: collections read at the same time
+    :param shrink_limit: share of the last good backup's vectors that may be missing before a person is asked
+    :param acknowledged: collections known to be unreadable; they do not make a backup partial
+    """
+
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    tier: Tier
+    server: ServerSettings
+    store: StoreUrl
+    collections: Scope = Scope()
+    streams: int = Field(default=4, ge=1, le=64)
+    schedule: ScheduleSettings = ScheduleSettings()
+    rpo: Duration | None = None
+    rto: Duration | None = None
+    restore: RestoreSettings = RestoreSettings()
+    shrink_limit: float = Field(default=0.2, gt=0, le=1)
+    acknowledged: tuple[Text, ...] = ()
+
+    @property
+    def root(self) -> str:
+        """Where this deployment's backups lie: what the command line calls ``--store``."""
+        return f"{self.store}/{self.name}"
+
+    @property
+    def terms(self) -> Terms:
+        """What is promised: the tier's terms with this deployment's own."""
+        tier = TIERS[self.tier]
+        changes = {
+            "full": self.schedule.full,
+            "rpo": self.rpo,
+            "rto": self.rto,
+            "verification": self.schedule.verification,
+        }
+        return tier.model_copy(update={key: value for key, value in changes.items() if value is not None})
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Where this deployment cannot keep what it promises."""
+        return self.terms.warnings

@@ -1,0 +1,1 @@
+"""Bringing a backup back: planned first, loaded aside, compared, then swapped in."""

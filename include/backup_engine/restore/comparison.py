@@ -1,0 +1,245 @@
+"""Compare what a server holds with what a backup holds, record by record, in bounded memory.
+
+A collection that was loaded from the backup is listed in the backup's order, so both sides are read side by side;
+records that do not meet so (after writers, after a resumed load, in a merge) go to disk by id and meet there.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from backup_engine.archive.batches import vectors_of
+from backup_engine.model import CollectionConfiguration, Document
+from backup_engine.restore.sameness import Mask, compare_vectors
+from backup_engine.restore.spilling import Spill, pairs, records
+
+_EXAMPLES = 20
+
+
+class Expected(NamedTuple):
+    """Records the server was given.
+
+    :param coded: their floats are what SQ8 shows
+    """
+
+    batch: pa.RecordBatch
+    coded: bool
+
+
+class Difference(Document):
+    """One record that is not the same, and why."""
+
+    id: str
+    reason: str
+
+
+class Comparison(Document):
+    """What a comparison found.
+
+    :param expected: records of the backup
+    :param compared: of these, found on the server and looked at
+    :param exact: of these, equal to the last bit; the others are the same by the rule of what the server keeps
+    :param extra: records the server lists and the backup does not have, or lists a second time
+    :param examples: the first differences
+    """
+
+    expected: int
+    compared: int
+    exact: int
+    different: int
+    missing: int
+    extra: int
+    examples: tuple[Difference, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Every expected record was compared and is the same, and there is no other."""
+        return self.compared == self.expected and not (self.different or self.missing or self.extra)
+
+
+def _nobody(compared: int) -> None:
+    """Tell nobody."""
+
+
+def compare(
+    expected: Iterable[Expected],
+    actual: Iterable[pa.RecordBatch],
+    kept: CollectionConfiguration,
+    *,
+    others_allowed: bool,
+    temporary: Path | None = None,
+    noted: Callable[[int], None] = _nobody,
+) -> Comparison:
+    """Compare both sides completely.
+
+    :param kept: how the server keeps the records
+    :param others_allowed: records that only the server has are no difference
+    :param temporary: where to spill, at most once what both sides hold; None for the system's place
+    :param noted: is told how many records were compared so far
+    """
+    with tempfile.TemporaryDirectory(prefix="comparison-", dir=temporary) as made:
+        directory = Path(made)
+        found = _Findings(kept, others_allowed, noted)
+        sides = Spill(directory / "expected"), Spill(directory / "actual")
+        try:
+            for piece in _apart(expected, actual) if others_allowed else _side_by_side(expected, actual):
+                _meet(piece, found, sides)
+        finally:
+            for side in sides:
+                side.close()
+        for left, right in pairs(*sides, directory):
+            found.match(_read(left), _read(right))
+        return found.result()
+
+
+class _Piece(NamedTuple):
+    """As many records of both sides as came together; either is None when that side has ended."""
+
+    expected: Expected | None
+    actual: pa.RecordBatch | None
+
+
+def _side_by_side(expected: Iterable[Expected], actual: Iterable[pa.RecordBatch]) -> Iterator[_Piece]:
+    lefts, rights = iter(expected), iter(actual)
+    left, right = next(lefts, None), next(rights, None)
+    while left is not None and right is not None:
+        rows = min(left.batch.num_rows, right.num_rows)
+        yield _Piece(Expected(left.batch.slice(0, rows), left.coded), right.slice(0, rows))
+        left = Expected(left.batch.slice(rows), left.coded)
+        right = right.slice(rows)
+        left = left if left.batch.num_rows else next(lefts, None)
+        right = right if right.num_rows else next(rights, None)
+    for rest in [left] if left else []:
+        yield _Piece(rest, None)
+    yield from (_Piece(rest, None) for rest in lefts)
+    for rest in [right] if right is not None else []:
+        yield _Piece(None, rest)
+    yield from (_Piece(None, rest) for rest in rights)
+
+
+def _apart(expected: Iterable[Expected], actual: Iterable[pa.RecordBatch]) -> Iterator[_Piece]:
+    """Both sides one after the other: beside other records, order says nothing and an id may hide a second time."""
+    yield from (_Piece(batch, None) for batch in expected)
+    yield from (_Piece(None, batch) for batch in actual)
+
+
+def _meet(piece: _Piece, found: _Findings, sides: tuple[Spill, Spill]) -> None:
+    """Compare the records that meet in order; put the others aside."""
+    if piece.expected is None or piece.actual is None:
+        if piece.expected is not None:
+            sides[0].add(_with_coded(*piece.expected))
+        if piece.actual is not None:
+            sides[1].add(piece.actual)
+        return
+    batch, coded = piece.expected
+    together = pc.equal(batch.column("id"), piece.actual.column("id"))
+    flags = np.full(batch.num_rows, coded)
+    if pc.all(together).as_py():
+        found.judge(batch, piece.actual, flags)
+        return
+    apart = pc.invert(together)
+    found.judge(batch.filter(together), piece.actual.filter(together), flags[together.to_numpy(zero_copy_only=False)])
+    sides[0].add(_with_coded(batch.filter(apart), coded))
+    sides[1].add(piece.actual.filter(apart))
+
+
+def _with_coded(batch: pa.RecordBatch, coded: bool) -> pa.RecordBatch:
+    return batch.append_column("coded", pa.array(np.full(batch.num_rows, coded)))
+
+
+def _read(path: Path) -> pa.RecordBatch | None:
+    batches = list(records(path))
+    return pa.concat_batches(batches) if batches else None
+
+
+class _Findings:
+    """Counts, and the first differences."""
+
+    def __init__(self, kept: CollectionConfiguration, others_allowed: bool, noted: Callable[[int], None]) -> None:
+        self._kept = kept
+        self._others_allowed = others_allowed
+        self._noted = noted
+        self._examples: list[Difference] = []
+        self._compared = self._exact = self._different = self._missing = self._extra = 0
+
+    def judge(self, expected: pa.RecordBatch, actual: pa.RecordBatch, coded: Mask) -> None:
+        """Compare records that belong together row by row."""
+        if not expected.num_rows:
+            return
+        vectors, exact = compare_vectors(vectors_of(expected), vectors_of(actual), coded, self._kept)
+        self._exact += exact
+        payloads = _equal_texts(expected.column("payload"), actual.column("payload"))
+        self._compared += expected.num_rows
+        self._note_different(expected, ~vectors, "vector")
+        self._note_different(expected, vectors & ~payloads, "payload")
+        self._noted(self._compared)
+
+    def match(self, expected: pa.RecordBatch | None, actual: pa.RecordBatch | None) -> None:
+        """Bring together by id what did not meet in order, and compare it."""
+        if expected is None or actual is None:
+            self._note_missing(expected)
+            self._note_extra(actual)
+            return
+        at = pc.index_in(expected.column("id"), value_set=actual.column("id"))
+        there = pc.is_valid(at)
+        taken = at.drop_null()
+        matched = expected.filter(there)
+        flags = matched.column("coded").to_numpy(zero_copy_only=False)
+        self.judge(matched, actual.take(taken), flags)
+        self._note_missing(expected.filter(pc.invert(there)))
+        others = np.ones(actual.num_rows, np.bool_)
+        others[taken.to_numpy()] = False
+        listed_twice = pc.is_in(actual.column("id"), value_set=expected.column("id")).to_numpy(zero_copy_only=False)
+        self._note_extra(actual.filter(pa.array(others & ~listed_twice)))
+        self._note_twice(actual.filter(pa.array(others & listed_twice)))
+
+    def result(self) -> Comparison:
+        """Add it up."""
+        return Comparison(
+            expected=self._compared + self._missing,
+            compared=self._compared,
+            exact=self._exact,
+            different=self._different,
+            missing=self._missing,
+            extra=self._extra,
+            examples=tuple(self._examples),
+        )
+
+    def _note_different(self, batch: pa.RecordBatch, wrong: Mask, what: str) -> None:
+        self._different += int(wrong.sum())
+        self._note(batch.filter(pa.array(wrong)), f"another {what} than in the backup")
+
+    def _note_missing(self, batch: pa.RecordBatch | None) -> None:
+        self._missing += batch.num_rows if batch else 0
+        self._note(batch, "in the backup, not on the server")
+
+    def _note_extra(self, batch: pa.RecordBatch | None) -> None:
+        if self._others_allowed:
+            return
+        self._extra += batch.num_rows if batch else 0
+        self._note(batch, "on the server, not in the backup")
+
+    def _note_twice(self, batch: pa.RecordBatch) -> None:
+        self._extra += batch.num_rows
+        self._note(batch, "listed more than once by the server")
+
+    def _note(self, batch: pa.RecordBatch | None, reason: str) -> None:
+        room = _EXAMPLES - len(self._examples)
+        if batch is not None and room > 0:
+            ids = batch.column("id").slice(0, room).to_pylist()
+            self._examples.extend(Difference(id=key, reason=reason) for key in ids)
+
+
+def _equal_texts(left: pa.Array, right: pa.Array) -> Mask:
+    """Equal texts, or none on both sides."""
+    equal = pc.fill_null(pc.equal(left, right), False)
+    neither = pc.and_(pc.is_null(left), pc.is_null(right))
+    same: Mask = pc.or_(equal, neither).to_numpy(zero_copy_only=False)
+    return same

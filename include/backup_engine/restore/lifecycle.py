@@ -1,0 +1,166 @@
+"""What comes after a restore began: going on with it, letting go of what it keeps, listing what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+
+from backup_engine.archive.manifest import archive_key
+from backup_engine.archive.reading import ArchiveReader, StoredObject, load_sidecar
+from backup_engine.errors import InvalidInput, RestoreRefused, UnknownFormat
+from backup_engine.model import Clock, Document, Moment, Progress, silent
+from backup_engine.ports import Server
+from backup_engine.restore.execution import execute_restore
+from backup_engine.restore.flushing import flush_if_possible
+from backup_engine.restore.guard import Guard, LeasePlace, guarded
+from backup_engine.restore.journal import PREFIX, StoreJournal, keep_release, stored_plan, stored_release
+from backup_engine.restore.names import parse_reserved
+from backup_engine.restore.plan import RestorePlan
+from backup_engine.restore.report import Dropped, Released, RestoreReport
+from backup_engine.restore.view import ServerView, look
+from backup_engine.storage.contract import Store
+
+
+class Progression(StrEnum):
+    """How far a restore is, by what its store knows."""
+
+    PLANNED = "planned"
+    STARTED = "started"
+    FINISHED = "finished"
+    RELEASED = "released"
+    UNREADABLE = "unreadable"
+
+
+class KnownRestore(Document):
+    """A restore that a store remembers.
+
+    :param planned_at: by the store's clock
+    :param plan: None when it cannot be read; ``problem`` says why
+    """
+
+    restore_id: str
+    progression: Progression
+    planned_at: Moment
+    plan: RestorePlan | None = None
+    report: RestoreReport | None = None
+    problem: str | None = None
+
+
+def resume_restore(
+    restore_id: str,
+    store: Store,
+    server: Server,
+    clock: Clock,
+    *,
+    owner: str,
+    archive: ArchiveReader | None = None,
+    progress: Progress = silent,
+    temporary: Path | None = None,
+    lease: LeasePlace | None = None,
+) -> RestoreReport:
+    """Go on with a restore that stopped, by its plan and what the server lists.
+
+    :param archive: None: the backup in this store
+    :param lease: where the server's lease lies; None: in this store
+    :raises InvalidInput: the store has no plan of this restore, or it was planned for another server
+    """
+    plan = stored_plan(store, restore_id)
+    if plan is None:
+        raise InvalidInput(f"{store.url} knows no restore {restore_id!r}; it has: {_known_ids(store)}")
+    reader = archive or _archive_of(plan, store)
+    return execute_restore(
+        plan, reader, server, store, clock, owner=owner, progress=progress, temporary=temporary, lease=lease
+    )
+
+
+def release_restore(restore_id: str, server: Server, store: Store | None, clock: Clock, owner: str) -> Released:
+    """Drop what a restore holds aside: the collections it replaced, and unfinished loads of one that was given up.
+
+    :param store: None for a restore from a bare archive; the names on the server tell what belongs to it
+    :raises RestoreRefused: a live collection is missing whose replaced one would be dropped
+    :raises NotFlushed: the server's disk still has them, and a restart would bring them back; do it again
+    """
+    with guarded(store, owner, clock) as guard:
+        view = look(server)
+        plan = stored_plan(store, restore_id) if store is not None else None
+        if plan is not None and plan.server_url != view.facts.url:
+            raise InvalidInput(f"restore {restore_id} was made on {plan.server_url}, not on {view.facts.url}")
+        _require_live(restore_id, view)
+        dropped = tuple(_drop_all(restore_id, server, view, guard))
+        flushed = flush_if_possible(server)
+        released = Released(
+            restore_id=restore_id,
+            server_url=view.facts.url,
+            dropped=dropped,
+            flushed=flushed,
+            notes=tuple(_notes(dropped, flushed)),
+        )
+        if store is not None and plan is not None:
+            keep_release(store, released)
+        return released
+
+
+def list_restores(store: Store) -> tuple[KnownRestore, ...]:
+    """Tell of every restore that was planned with this store, the newest plan first."""
+    staged = (info for info in store.list(".staging/") if info.key.startswith(PREFIX))
+    plans = [info for info in staged if info.key.endswith("/plan.json")]
+    known = (_known(store, info.key.removeprefix(PREFIX).split("/")[0], info.modified_at) for info in plans)
+    return tuple(sorted(known, key=lambda one: (one.planned_at, one.restore_id), reverse=True))
+
+
+def _known(store: Store, restore_id: str, planned_at: Moment) -> KnownRestore:
+    try:
+        plan = stored_plan(store, restore_id)
+        journal = StoreJournal(store, restore_id)
+        report, started = journal.report(), journal.started()
+        released = stored_release(store, restore_id)
+    except UnknownFormat as error:
+        return KnownRestore(
+            restore_id=restore_id, progression=Progression.UNREADABLE, planned_at=planned_at, problem=str(error)
+        )
+    progression = Progression.STARTED if started else Progression.PLANNED
+    if released:
+        progression = Progression.RELEASED
+    elif report:
+        progression = Progression.FINISHED
+    return KnownRestore(restore_id=restore_id, progression=progression, planned_at=planned_at, plan=plan, report=report)
+
+
+def _known_ids(store: Store) -> str:
+    return ", ".join(known.restore_id for known in list_restores(store)) or "none"
+
+
+def _archive_of(plan: RestorePlan, store: Store) -> ArchiveReader:
+    source = StoredObject(store, archive_key(plan.folder, plan.request.backup))
+    return ArchiveReader(source, load_sidecar(store, plan.folder, plan.request.backup))
+
+
+def _require_live(restore_id: str, view: ServerView) -> None:
+    """Make sure that no replaced collection is the only copy: it goes only when another has its name."""
+    for name in _held(restore_id, view):
+        held = parse_reserved(name)
+        if held and held.kind == "before" and held.collection not in view.states:
+            raise RestoreRefused(
+                f"{name!r} is all there is of {held.collection!r}: the restore stopped between its renames; resume "
+                f"{restore_id}, or rename {name!r} back, and release then"
+            )
+
+
+def _drop_all(restore_id: str, server: Server, view: ServerView, guard: Guard) -> Iterator[Dropped]:
+    for name in _held(restore_id, view):
+        guard.check()
+        server.delete_collection(name)
+        yield Dropped(name=name, vectors=view.states[name].vectors)
+
+
+def _held(restore_id: str, view: ServerView) -> list[str]:
+    parsed = ((name, parse_reserved(name)) for name in sorted(view.states))
+    return [name for name, held in parsed if held and held.restore_id == restore_id]
+
+
+def _notes(dropped: tuple[Dropped, ...], flushed: bool) -> Iterator[str]:
+    if not dropped:
+        yield "the server holds nothing of this restore aside"
+    if not flushed:
+        yield "the server holds no vector at all and so refuses to write: if a restart brings them back, release again"

@@ -1,0 +1,81 @@
+"""What every step of a restore needs at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from backup_engine.archive.reading import ArchiveReader
+from backup_engine.model import Clock, Progress, ProgressEvent
+from backup_engine.ports import Server
+from backup_engine.restore.flushing import flush_if_possible
+from backup_engine.restore.guard import Guard
+from backup_engine.restore.journal import Journal
+from backup_engine.restore.plan import RestorePlan
+
+
+@dataclass(slots=True)
+class Work:
+    """One process carrying out one plan.
+
+    :param flushed: what the last flush said
+    :param names_forgotten: the server's disk knows no name that nothing in its memory had when work began
+    """
+
+    plan: RestorePlan
+    archive: ArchiveReader
+    server: Server
+    journal: Journal
+    guard: Guard
+    clock: Clock
+    progress: Progress
+    temporary: Path | None
+    notes: list[str] = field(default_factory=list)
+    flushed: bool = False
+    names_forgotten: bool = False
+
+    def flush(self) -> None:
+        """Have the server write everything down; that it refuses to while it holds no vector at all is only noted.
+
+        :raises NotFlushed: it holds vectors and did not confirm that they are on its disk
+        """
+        self.flushed = flush_if_possible(self.server)
+        self.names_forgotten = self.names_forgotten or self.flushed
+
+
+@dataclass(slots=True)
+class Meter:
+    """Tells how far a step is."""
+
+    work: Work
+    step: str
+    subject: str
+    total: int
+    began: datetime = field(init=False)
+    done: int = 0
+    bytes: int = 0
+
+    def __post_init__(self) -> None:
+        """Begin now."""
+        self.began = self.work.clock()
+
+    @property
+    def seconds(self) -> float:
+        """Since it began."""
+        return (self.work.clock() - self.began).total_seconds()
+
+    def advance(self, records: int, size: int) -> None:
+        """Tell that so many more records are done."""
+        self.done += records
+        self.bytes += size
+        self.work.progress(
+            ProgressEvent(
+                step=self.step,
+                subject=self.subject,
+                done=self.done,
+                total=self.total,
+                bytes=self.bytes,
+                seconds=self.seconds,
+            )
+        )

@@ -1,0 +1,86 @@
+"""How much a deployment matters, and what it is promised for that."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from backup_engine import wording
+from backup_engine.cron import parse_cron
+from backup_engine.model import Document
+
+VERIFICATION_SCHEDULE = "0 6 * * 0"
+"""Sunday 06:00 UTC: four hours after the fulls, when the week's are all there."""
+
+_DURATION = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)\Z")
+_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+
+def _duration(value: object) -> object:
+    match = _DURATION.match(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError("a length of time like 90s, 15min, 4h or 7d was expected")
+    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def _cron(value: str) -> str:
+    parse_cron(value)
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Schedule = Annotated[str, AfterValidator(_cron)]
+
+
+class Tier(StrEnum):
+    """How much a deployment matters."""
+
+    CRITICAL = "critical"
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+class Terms(Document):
+    """What is promised.
+
+    :param full: cron schedule of full backups, UTC
+    :param verification: cron schedule of verifying older backups again, UTC
+    :param rpo: how old the newest recovery point may be
+    :param rto: how long a restore may take
+    """
+
+    full: Schedule
+    rpo: Duration
+    rto: Duration
+    verification: Schedule = VERIFICATION_SCHEDULE
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Say where these terms cannot be kept."""
+        gap = parse_cron(self.full).longest_gap()
+        if gap <= self.rpo:
+            return ()
+        said = (
+            f"a recovery point at most {spoken(self.rpo)} old is promised, but backups at {self.full!r} lie up to "
+            f"{spoken(gap)} apart: that much can be lost. Back up more often with `schedule: {{full: …}}`, or accept "
+            f"it with `rpo: {gap // timedelta(hours=1)}h`."
+        )
+        return (said,)
+
+
+TIERS: Mapping[Tier, Terms] = {
+    Tier.CRITICAL: Terms(full="0 2 * * *", rpo="15min", rto="1h"),
+    Tier.PRODUCTION: Terms(full="0 2 * * *", rpo="1h", rto="4h"),
+    Tier.DEVELOPMENT: Terms(full="0 2 * * 0", rpo="24h", rto="24h"),
+}
+"""From the operating guide; a deployment overrides what it needs."""
+
+
+def spoken(length: timedelta) -> str:
+    """Write a length of time for people."""
+    return wording.duration(length.total_seconds())
