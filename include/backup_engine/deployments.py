@@ -130,7 +130,9 @@ def _explained(detail: ErrorDetails) -> str:
         return f"{where} is not known{_meant(str(detail['loc'][-1]), detail['loc'][:-1])}"
     if where == "name":
         return "a deployment's name is made of a-z, 0-9 and '-', starts with a letter or digit, and has at most 40"
-    return f"{where}: {detail['msg'].removeprefix('Value error, ')}"
+    # Other values are not repeated: a password in an address would stand in logs and on the import error page.
+    found = f", found {detail['input']!r}" if detail["type"] == "enum" else ""
+    return f"{where}: {detail['msg'].removeprefix('Value error, ')}{found}"
 
 
 def _meant(word: str, path: tuple[int | str, ...]) -> str:

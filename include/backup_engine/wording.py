@@ -8,6 +8,8 @@ from datetime import datetime
 from backup_engine.model import ProgressEvent
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_FOUR_DIGITS = 999.95  # would be rounded to 1000.0
+_TENTHS_BELOW = 10  # seconds
 
 
 def count(number: int, noun: str) -> str:
@@ -21,7 +23,7 @@ def count(number: int, noun: str) -> str:
 def size(number: float) -> str:
     """Write bytes in powers of a thousand: "512 B", "12.3 MB"."""
     unit = 0
-    while number >= 999.95 and unit < len(_UNITS) - 1:
+    while number >= _FOUR_DIGITS and unit < len(_UNITS) - 1:
         number /= 1000
         unit += 1
     return f"{number:.0f} B" if unit == 0 else f"{number:.1f} {_UNITS[unit]}"
@@ -29,7 +31,7 @@ def size(number: float) -> str:
 
 def duration(seconds: float) -> str:
     """Write "0.4 s", "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h"."""
-    if seconds < 10:
+    if seconds < _TENTHS_BELOW:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     for length, unit, smaller_length, smaller in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):

@@ -1,6 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
+
 from backup_engine.model import ProgressEvent
 from backup_engine.wording import count, duration, listing, markdown_table, moment, progress, size
 
