@@ -1,0 +1,52 @@
+"""Full backups: `vectorizer_{deployment}_full_backup`, by the tier's schedule and by hand."""
+
+from airflow.sdk import DAG
+
+from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup.forms import backup_form
+from vectorizer_backup.operators.capture import CommitBackupOperator, ExportCollectionsOperator, PlanCaptureOperator
+from vectorizer_backup.operators.confirmation import ConfirmGoodBackupOperator
+from vectorizer_backup.operators.verification import VerifyBackupOperator
+from vectorizer_backup.sensors.loaded import ServerLoadedSensor
+
+for deployment in defaults.deployments().deployments.values():
+    with DAG(
+        defaults.dag_id(deployment.name, defaults.FULL_BACKUP),
+        schedule=deployment.terms.full,
+        max_active_runs=1,
+        dagrun_timeout=defaults.BACKUP_TIMEOUT,
+        allowed_run_types=defaults.ALLOWED_BACKUP_RUNS,
+        default_args=dict(defaults.TASK_DEFAULTS),
+        params=backup_form(),
+        tags=defaults.tags(deployment, defaults.FULL_BACKUP),
+        doc_md=defaults.runbook(defaults.FULL_BACKUP, deployment),
+    ):
+        loaded = ServerLoadedSensor(task_id="wait_until_loaded", deployment=deployment)
+        plan = PlanCaptureOperator(
+            task_id="plan_capture",
+            deployment=deployment,
+            suspicions=loaded.output,
+            execution_timeout=defaults.PLANNING_TIMEOUT,
+        )
+        exports = ExportCollectionsOperator.partial(
+            task_id="export_collections",
+            execution_timeout=defaults.EXPORT_TIMEOUT,
+            map_index_template="stream {{ task.ticket['stream'] + 1 }}",
+        ).expand(ticket=plan.output)
+        commit = CommitBackupOperator(
+            task_id="commit_backup",
+            tickets=plan.output,
+            exports=exports.output,
+            asset=defaults.backups_asset(deployment.name),
+            execution_timeout=defaults.COMMIT_TIMEOUT,
+        )
+        verify = VerifyBackupOperator(
+            task_id="verify_backup", backup=commit.output, execution_timeout=defaults.VERIFICATION_TIMEOUT
+        )
+        confirm = ConfirmGoodBackupOperator(
+            task_id="confirm_good_backup",
+            tickets=plan.output,
+            facts=commit.output,
+            execution_timeout=defaults.PLANNING_TIMEOUT,
+        )
+        loaded >> plan >> exports >> commit >> verify >> confirm

@@ -1,0 +1,100 @@
+"""What the DAGs of all deployments have in common: names, assets, limits, and where deployments come from.
+
+Imported whenever a DAG file is parsed, so nothing here may import pyarrow or a cloud SDK.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from airflow.sdk import Asset
+
+from backup_engine.deployment import Deployment
+from backup_engine.deployments import Loaded, configuration_path, load_deployments
+from backup_engine.tiers import spoken
+from vectorizer_backup.retrying import ErrorClassPolicy
+
+FULL_BACKUP = "full_backup"
+VERIFICATION = "verification"
+RESTORE = "restore"
+
+TASK_DEFAULTS: Mapping[str, Any] = {
+    "owner": "vectorizer-backup",
+    "retries": 3,
+    # A server that loads answers nothing for about 70 s per 20,000 vectors (measured): 1, 2 and 4 minutes outlast that.
+    "retry_delay": timedelta(minutes=1),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=15),
+    "retry_policy": ErrorClassPolicy(),
+}
+
+PLANNING_TIMEOUT = timedelta(minutes=15)
+"""A plan takes a few requests; the client's own deadlines end each of them long before."""
+
+EXPORT_TIMEOUT = timedelta(hours=6)
+"""Thirty million vectors at the slowest way of reading a server (1,435 a second, measured)."""
+
+COMMIT_TIMEOUT = timedelta(hours=2)
+"""Joining is a copy inside the store: 700 GB on a disk that does 100 MB a second."""
+
+VERIFICATION_TIMEOUT = timedelta(hours=6)
+"""Verification reads what an export wrote, and reads faster than a server answers."""
+
+BACKUP_TIMEOUT = timedelta(hours=16)
+"""A run that is still going then would meet tomorrow's; all steps at their own limits take less."""
+
+POKE_INTERVAL = timedelta(seconds=15)
+"""A loading server answers nothing for a minute at a time: asking more often tells no more."""
+
+SILENCE_TIMEOUT = timedelta(hours=12)
+"""The last resort of a wait that judges by itself when a server has been silent for too long."""
+
+ALLOWED_BACKUP_RUNS = ["scheduled", "manual", "operator_triggered", "asset_materialization"]
+"""A backfill is refused: yesterday's state cannot be read today."""
+
+ALLOWED_VERIFICATION_RUNS = ["scheduled", "manual", "operator_triggered"]
+ALLOWED_RESTORE_RUNS = ["manual", "operator_triggered"]
+
+
+def deployments() -> Loaded:
+    """Read the configuration as this process sees it."""
+    return load_deployments(configuration_path(os.environ))
+
+
+def dag_id(deployment: str, purpose: str) -> str:
+    """Name the DAG that does this for the deployment."""
+    return f"vectorizer_{deployment}_{purpose}"
+
+
+def backups_asset(deployment: str) -> Asset:
+    """Give the asset that stands for the deployment's backups; its events carry each backup's facts."""
+    return Asset(f"vectorizer_{deployment}_backups", uri=f"x-vectorizer://{deployment}/backups", group="vectorizer")
+
+
+def tags(deployment: Deployment, purpose: str) -> list[str]:
+    """Tag a DAG so that the list can be filtered by deployment, by tier and by purpose."""
+    return ["vectorizer", deployment.name, deployment.tier.value, purpose.replace("_", " ")]
+
+
+def runbook(purpose: str, deployment: Deployment) -> str:
+    """Write what the DAG's page says: what it does, and what to do when it is red."""
+    text = (Path(__file__).parent / "runbooks" / f"{purpose}.md").read_text(encoding="utf-8")
+    terms = deployment.terms
+    warnings = "".join(f"> **Mind:** {warning}\n\n" for warning in deployment.warnings)
+    return warnings + Template(text).substitute(
+        deployment=deployment.name,
+        tier=deployment.tier.value,
+        root=deployment.root,
+        connection=deployment.server.connection,
+        url=deployment.server.url,
+        rpo=spoken(terms.rpo),
+        rto=spoken(terms.rto),
+        full_backup=dag_id(deployment.name, FULL_BACKUP),
+        verification=dag_id(deployment.name, VERIFICATION),
+        restore=dag_id(deployment.name, RESTORE),
+    )

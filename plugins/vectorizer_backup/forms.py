@@ -1,0 +1,182 @@
+"""The forms people fill in: what may be asked of a run, checked before it starts.
+
+Fields without a section stay open in the form; what is rarely needed lies in a section that starts folded.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import Param
+
+from backup_engine.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from backup_engine.deployment import Deployment
+
+_RARELY = "Rarely needed"
+_COLLECTION = {"type": "string", "minLength": 1, "maxLength": 300}
+
+MODES = {
+    "new": "new: create what is missing, refuse names that exist",
+    "merge": "merge: write the backup's records over what is there, delete nothing",
+    "replace": "replace: make the collections equal to the backup; what is there now is kept aside",
+}
+
+
+def backup_form() -> dict[str, Param]:
+    """Ask nothing that a scheduled run could not leave out."""
+    return {
+        "label": Param(
+            None,
+            type=["null", "string"],
+            maxLength=200,
+            title="Label",
+            description="Why this backup is made, for whoever looks for it later. Kept in the backup's manifest.",
+        ),
+        "collections": _collections(
+            "One name a line. Leave it empty for everything. A backup of chosen collections can be restored by its "
+            "name, but does not count as the deployment's good backup."
+        ),
+        "allow_empty": Param(
+            False,
+            type="boolean",
+            title="Allow an empty backup",
+            section=_RARELY,
+            description="A server without any collection is refused, because it is nearly always the wrong server or "
+            "one that lost its data. Switch this on if it really is empty.",
+        ),
+    }
+
+
+def verification_form() -> dict[str, Param]:
+    """Ask which backups to read again."""
+    return {
+        "backups": Param(
+            [],
+            type="array",
+            items={"type": "string", "minLength": 1, "maxLength": 100},
+            uniqueItems=True,
+            title="Backups",
+            description="Names, one a line. Leave it empty to take the newest verified backup and those that were not "
+            "read for longest.",
+            examples=["latest"],
+        ),
+        "count": Param(
+            4,
+            type="integer",
+            minimum=1,
+            maximum=100,
+            title="How many",
+            description="How many backups to read when none is named.",
+        ),
+    }
+
+
+def restore_form(deployment: Deployment) -> dict[str, Param]:
+    """Ask for a restore. It has no default for what to restore, and touches nothing unless told to."""
+    return {**_what_to_restore(), **_where_to_restore(deployment), **_what_to_accept()}
+
+
+def _what_to_restore() -> dict[str, Param]:
+    return {
+        "restore_point": Param(
+            type="string",
+            minLength=1,
+            maxLength=100,
+            title="Restore point",
+            description="A backup's name; or `latest` or `latest-verified`; or a time with its zone, like "
+            "2026-11-22T14:37:00Z, which finds the newest good backup that was complete by then.",
+            examples=["latest-verified", "latest"],
+        ),
+        "dry_run": Param(
+            True,
+            type="boolean",
+            title="Dry run",
+            description="On: show what would be done and touch nothing. Look at the plan in the log of plan_restore, "
+            "then start again with this switched off.",
+        ),
+        "collections": _collections(
+            "Names as the backup has them, one a line. Leave it empty to restore all it holds."
+        ),
+    }
+
+
+def _where_to_restore(deployment: Deployment) -> dict[str, Param]:
+    own = deployment.server.connection
+    targets = list(dict.fromkeys([own, *deployment.restore.targets]))
+    return {
+        "mode": Param(
+            "new",
+            type="string",
+            enum=list(MODES),
+            values_display=MODES,
+            title="Mode",
+            description="What happens to collections the server has already. Collections that are not restored stay "
+            "as they are, whatever the mode.",
+        ),
+        "rename": Param(
+            [],
+            type="array",
+            items={"type": "string", "pattern": "^[^=]+=[^=]+$", "maxLength": 601},
+            uniqueItems=True,
+            title="Rename",
+            description="OLD=NEW, one a line: restore the collection OLD under the name NEW, beside the one there is.",
+        ),
+        "target": Param(
+            own,
+            type="string",
+            enum=targets,
+            values_display={name: f"{name} (the server itself)" if name == own else name for name in targets},
+            title="Restore to",
+            description="The connection of the server to restore to. `restore.targets` in deployments.yaml lists "
+            "which others are allowed.",
+        ),
+    }
+
+
+def _what_to_accept() -> dict[str, Param]:
+    return {
+        "allow_incomplete": Param(
+            False,
+            type="boolean",
+            title="Accept incomplete collections",
+            section=_RARELY,
+            description="Let a collection that the backup holds only in part replace what the server has.",
+        ),
+        "allow_quantization": Param(
+            False,
+            type="boolean",
+            title="Accept quantization",
+            section=_RARELY,
+            description="Let a collection that was kept as floats become SQ8 where the server cannot create it "
+            "otherwise. Values then come back within one step of 255.",
+        ),
+    }
+
+
+def refuse_unknown_fields(context: Context) -> None:
+    """Refuse a run that was given something this DAG does not know, which Airflow would let pass in silence.
+
+    :raises InvalidInput: a field is not in the form
+    """
+    known = set(context["dag"].params)
+    unknown = sorted(set(context["dag_run"].conf or {}) - known)
+    if unknown:
+        raise InvalidInput(
+            f"this run was given {', '.join(map(repr, unknown))}, which {context['dag'].dag_id} does not know; known "
+            f"are {', '.join(sorted(known))}. Nothing was done: start a run with the right names"
+        )
+
+
+def _collections(description: str) -> Param:
+    return Param(
+        [],
+        type="array",
+        items=_COLLECTION,
+        uniqueItems=True,
+        title="Collections",
+        description=description,
+    )

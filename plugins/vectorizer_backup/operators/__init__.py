@@ -1,0 +1,1 @@
+"""The steps of backing up, verifying and restoring."""

@@ -1,0 +1,88 @@
+"""The last task of a backup run: green only if a good, verified backup exists."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator, TriggerRule
+
+from backup_engine import wording
+from backup_engine.archive.manifest import BackupState
+from backup_engine.errors import NoGoodBackup
+from vectorizer_backup.links import RestoreFormLink
+from vectorizer_backup.tickets import BackupFacts, BackupTicket, failed_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.sdk import Context
+
+    from backup_engine.catalog import Backup
+
+
+class ConfirmGoodBackupOperator(BaseOperator):
+    """Runs whatever happened before it, and fails unless the run ends with a good backup that was read back whole.
+
+    It asks the store, not the tasks: a task that somebody marked as successful proves nothing.
+
+    :param tickets: from ``PlanCaptureOperator``
+    :param facts: from ``CommitBackupOperator``
+    """
+
+    template_fields = ("tickets", "facts")
+    operator_extra_links = (RestoreFormLink(),)
+
+    def __init__(
+        self,
+        *,
+        tickets: Sequence[Mapping[str, object]] | None,
+        facts: Mapping[str, object] | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(trigger_rule=TriggerRule.ALL_DONE, **kwargs)
+        self.tickets = tickets
+        self.facts = facts
+
+    def execute(self, context: Context) -> None:
+        """Look for the backup.
+
+        :raises NoGoodBackup: there is none, it is not good, or it was not found right; the message says what to do
+        """
+        run = context["dag_run"]
+        if not self.tickets or self.facts is None:
+            states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+            failed = ", ".join(failed_tasks(states)) or "a task before this one"
+            raise NoGoodBackup(f"this run made no backup: {failed} failed, and its log says why")
+        facts = BackupFacts.model_validate(self.facts)
+        backup = self._backup(BackupTicket.model_validate(self.tickets[0]))
+        if backup is None or backup.name != facts.backup:
+            raise NoGoodBackup(f"{facts.backup} was committed, but {facts.store} does not hold it any more")
+        _require_good(backup)
+        verified = wording.moment(backup.verified_at) if backup.verified_at else ""
+        figures = f"{wording.count(facts.vectors, 'vector')}, {wording.size(facts.bytes)}"
+        self.log.info("%s is good (%s) and was verified at %s", backup.name, figures, verified)
+
+    @staticmethod
+    def _backup(ticket: BackupTicket) -> Backup | None:
+        from backup_engine.catalog import Catalog
+        from backup_engine.model import system_clock
+        from vectorizer_backup.connecting import store_of_ticket
+
+        return Catalog(store_of_ticket(ticket.store, ticket.store_id), system_clock).by_run(ticket.run_key)
+
+
+def _require_good(backup: Backup) -> None:
+    if backup.state is not BackupState.GOOD:
+        reasons = "; ".join(backup.manifest.private.reasons) or "its manifest gives no reason"
+        raise NoGoodBackup(f"{backup.name} is {backup.state.value}, not good: {reasons}. {_ADVICE[backup.state]}")
+    if backup.verified_at is None:
+        problems = "; ".join(backup.verifications[-1].problems) if backup.verifications else "it was never read back"
+        raise NoGoodBackup(f"{backup.name} was committed, but is not verified: {problems}. Start a new run")
+
+
+_ADVICE = {
+    BackupState.PARTIAL: "It is kept and can be restored by its name for what it holds. Mend the cause and start a new "
+    "run; clearing this one makes no second backup",
+    BackupState.SUSPECT: "It is kept. If what it lacks is meant to be gone, accept it with `vectorizer-backup "
+    "acknowledge` and clear this task; otherwise mend the cause and start a new run",
+}

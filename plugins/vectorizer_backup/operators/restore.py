@@ -1,0 +1,261 @@
+"""Bringing a backup back: plan, ask, restore, confirm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import BaseOperator, TriggerRule
+from airflow.sdk.exceptions import AirflowSkipException
+
+from backup_engine.errors import RestoreRefused
+from backup_engine.run_key import run_key
+from vectorizer_backup.approvals import APPROVE, REJECT, approver, objection, rejected
+from vectorizer_backup.dag_defaults import deployments
+from vectorizer_backup.forms import refuse_unknown_fields
+from vectorizer_backup.progress import ProgressLog
+from vectorizer_backup.restoring import changes, lease_of, restore_point, restore_request
+from vectorizer_backup.tickets import RestoreTicket, failed_tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow.sdk import Context
+
+    from backup_engine.catalog import Backup
+    from backup_engine.deployment import Deployment
+    from backup_engine.restore.plan import RestorePlan
+    from backup_engine.restore.request import RestoreRequest
+    from backup_engine.storage.contract import Store
+
+
+class PlanRestoreOperator(BaseOperator):
+    """Finds the restore point, looks at the server, and says what would be done: created, replaced, merged, kept.
+
+    What is carried out later is the plan as it was frozen here; a run that is cleared goes on with the same plan.
+
+    :param deployment: whose backups
+    """
+
+    def __init__(self, *, deployment: Deployment, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.deployment = deployment
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Plan.
+
+        :raises RestoreRefused: something speaks against it; the message holds all of it
+        """
+        from backup_engine.catalog import Catalog
+        from backup_engine.model import system_clock
+        from backup_engine.restore.plan import raise_refusals
+        from vectorizer_backup.connecting import store_of_deployment
+
+        refuse_unknown_fields(context)
+        run, params = context["dag_run"], context["params"]
+        store, identity = store_of_deployment(self.deployment)
+        backup = Catalog(store, system_clock).find(restore_point(params["restore_point"]))
+        request = restore_request(run_key(run.dag_id, run.run_id)[:12], backup.name, params)
+        plan = self._plan(store, request, backup, params)
+        self._show(plan)
+        raise_refusals(plan)
+        settings = self.deployment.restore
+        lease_store, lease = lease_of(self.deployment, params["target"], deployments().deployments.values())
+        return RestoreTicket(
+            deployment=self.deployment.name,
+            store=self.deployment.root,
+            store_id=identity.store_id,
+            connection=params["target"],
+            lease_store=lease_store,
+            lease=lease,
+            restore_id=request.restore_id,
+            backup=plan.request.backup,
+            dry_run=params["dry_run"],
+            approval=settings.approval and changes(plan),
+            second_person=settings.second_person,
+        ).model_dump(mode="json")
+
+    @staticmethod
+    def _plan(store: Store, request: RestoreRequest, backup: Backup, params: Mapping[str, Any]) -> RestorePlan:
+        from backup_engine.restore.journal import keep_plan, stored_plan
+        from backup_engine.restore.planning import preview_restore
+        from vectorizer_backup.connecting import server_of
+
+        frozen = stored_plan(store, request.restore_id)
+        if frozen is not None:
+            return frozen
+        plan = preview_restore(request, backup.manifest, server_of(params["target"]))
+        return plan if params["dry_run"] or plan.refusals else keep_plan(plan, store)
+
+    def _show(self, plan: RestorePlan) -> None:
+        from backup_engine.restore.description import describe
+
+        for line in describe(plan).splitlines():
+            self.log.info("%s", line)
+
+
+class ApproveRestoreOperator(HITLOperator):
+    """Shows the plan to a person and waits for a decision, when something the server has would be changed.
+
+    Nobody approves their own restore unless the deployment allows it: their answer is refused and the question asked
+    again. A dry run ends here. A rejection is recorded like an approval: the tasks after this go by what is recorded.
+
+    :param ticket: from ``PlanRestoreOperator``
+    """
+
+    template_fields = (*HITLOperator.template_fields, "ticket")
+
+    def __init__(self, *, ticket: Mapping[str, object], **kwargs: Any) -> None:
+        super().__init__(subject="Restore this plan?", options=[APPROVE, REJECT], **kwargs)
+        self.ticket = ticket
+
+    def execute(self, context: Context) -> Any:
+        """Ask, if there is anything to ask."""
+        ticket = RestoreTicket.model_validate(self.ticket)
+        if ticket.dry_run:
+            raise AirflowSkipException("a dry run: the log of plan_restore shows what would be done")
+        if not ticket.approval:
+            self.log.info("Nothing that the server has is changed, or the deployment asks nobody: no approval needed")
+            return None
+        self._put_question(context, ticket)
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Take the decision, or ask again when it is not this person's to take."""
+        ticket = RestoreTicket.model_validate(self.ticket)
+        requester = context["dag_run"].triggering_user_name
+        problem = objection(event, requester=requester, second_person=ticket.second_person)
+        if problem and not rejected(event):
+            self.log.warning("Not approved: %s. Asking again", problem)
+            return self.execute(context)
+        return super().execute_complete(context, event)
+
+    def _put_question(self, context: Context, ticket: RestoreTicket) -> None:
+        from backup_engine.restore.description import describe
+        from vectorizer_backup.connecting import store_of_ticket
+
+        requester = context["dag_run"].triggering_user_name or "a program"
+        by = f"{requester} asks, another person has to decide." if ticket.second_person else f"{requester} asks."
+        store = store_of_ticket(ticket.store, ticket.store_id)
+        self.subject = f"Restore {ticket.backup} of {ticket.deployment} into {ticket.connection}?"
+        self.body = f"{by}\n\n{describe(frozen_plan(store, ticket))}"
+
+
+class RestoreCollectionsOperator(BaseOperator):
+    """Carries the frozen plan out: loads aside, compares, swaps in. Stopped anywhere, it goes on where it was.
+
+    Looks itself at what the approval recorded: a task that was marked as successful has recorded nothing.
+
+    :param ticket: from ``PlanRestoreOperator``
+    :param approval: from ``ApproveRestoreOperator``
+    """
+
+    template_fields = ("ticket", "approval")
+
+    def __init__(self, *, ticket: Mapping[str, object], approval: Mapping[str, object] | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ticket = ticket
+        self.approval = approval
+
+    def execute(self, context: Context) -> dict[str, object]:
+        """Restore.
+
+        :raises RestoreRefused: it is not approved
+        """
+        from backup_engine.model import system_clock
+        from backup_engine.restore.description import describe_report
+        from backup_engine.restore.guard import LeasePlace
+        from backup_engine.restore.lifecycle import resume_restore
+        from backup_engine.storage.opening import open_store
+        from vectorizer_backup.connecting import owner, server_of, store_of_ticket
+
+        ticket = RestoreTicket.model_validate(self.ticket)
+        self._require_approval(ticket, context["dag_run"].triggering_user_name)
+        store = store_of_ticket(ticket.store, ticket.store_id)
+        report = resume_restore(
+            ticket.restore_id,
+            store,
+            server_of(ticket.connection),
+            system_clock,
+            owner=owner(context),
+            progress=ProgressLog(self.log.info),
+            lease=LeasePlace(open_store(ticket.lease_store), ticket.lease),
+        )
+        for line in describe_report(report).splitlines():
+            self.log.info("%s", line)
+        totals = {"vectors": report.vectors, "compared": report.compared, "seconds": report.seconds}
+        return {"restore_id": report.restore_id, "collections": len(report.collections), **totals}
+
+    def _require_approval(self, ticket: RestoreTicket, requester: str | None) -> None:
+        if ticket.dry_run:
+            raise RestoreRefused("this is a dry run: start another one with the dry run switched off")
+        if not ticket.approval:
+            return
+        if rejected(self.approval):
+            raise AirflowSkipException(f"{approver(self.approval)} rejected it")
+        problem = objection(self.approval, requester=requester, second_person=ticket.second_person)
+        if problem:
+            raise RestoreRefused(f"the restore is not approved: {problem}. Clear approve to ask again")
+        self.log.info("Approved by %s", approver(self.approval))
+
+
+class ConfirmRestoreOperator(BaseOperator):
+    """Runs whatever happened before it, and fails unless the server holds the restore point, or it was a dry run.
+
+    :param ticket: from ``PlanRestoreOperator``
+    :param approval: from ``ApproveRestoreOperator``
+    """
+
+    template_fields = ("ticket", "approval")
+
+    def __init__(
+        self, *, ticket: Mapping[str, object] | None, approval: Mapping[str, object] | None, **kwargs: Any
+    ) -> None:
+        super().__init__(trigger_rule=TriggerRule.ALL_DONE, **kwargs)
+        self.ticket = ticket
+        self.approval = approval
+
+    def execute(self, context: Context) -> None:
+        """Ask the store how the restore ended.
+
+        :raises RestoreRefused: nothing, or not all, was restored; the message says why and how to go on
+        """
+        if self.ticket is None:
+            raise RestoreRefused("nothing was restored: plan_restore failed, and its log says why")
+        ticket = RestoreTicket.model_validate(self.ticket)
+        if ticket.dry_run:
+            self.log.info("A dry run: nothing was touched. The log of plan_restore shows the plan")
+            return
+        if rejected(self.approval):
+            raise RestoreRefused(f"nothing was restored: {approver(self.approval)} rejected it")
+        self._require_report(ticket, context)
+
+    def _require_report(self, ticket: RestoreTicket, context: Context) -> None:
+        from backup_engine.restore.description import describe_report
+        from backup_engine.restore.journal import StoreJournal
+        from vectorizer_backup.connecting import store_of_ticket
+
+        report = StoreJournal(store_of_ticket(ticket.store, ticket.store_id), ticket.restore_id).report()
+        if report is None:
+            run = context["dag_run"]
+            states = context["ti"].get_task_states(dag_id=run.dag_id, run_ids=[run.run_id]).get(run.run_id, {})
+            failed = ", ".join(failed_tasks(states)) or "a task before this one"
+            raise RestoreRefused(
+                f"restore {ticket.restore_id} is not finished: {failed} failed, and its log says why. Once that is "
+                "mended, clear restore_collections: it goes on where it stopped"
+            )
+        for line in describe_report(report).splitlines():
+            self.log.info("%s", line)
+
+
+def frozen_plan(store: Store, ticket: RestoreTicket) -> RestorePlan:
+    """Read the plan that this run froze.
+
+    :raises RestoreRefused: it is gone
+    """
+    from backup_engine.restore.journal import stored_plan
+
+    plan = stored_plan(store, ticket.restore_id)
+    if plan is None:
+        raise RestoreRefused(f"{store.url} no longer holds the plan of restore {ticket.restore_id}: start a new run")
+    return plan

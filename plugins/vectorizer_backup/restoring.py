@@ -1,0 +1,66 @@
+"""From what a person filled in to what the engine is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from backup_engine.deployment import Deployment
+from backup_engine.errors import InvalidInput
+from backup_engine.restore.plan import Action, RestorePlan
+from backup_engine.restore.request import RestoreMode, RestoreRequest
+from backup_engine.run_key import run_key
+
+LEASE = "restore"
+
+
+def restore_point(text: str) -> str:
+    """Take what was typed: a name, a time, or one of the two words, however it is spaced and written."""
+    words = "-".join(text.lower().split())
+    return words if words in {"latest", "latest-verified"} else text.strip()
+
+
+def restore_request(restore_id: str, backup: str, params: Mapping[str, Any]) -> RestoreRequest:
+    """Put the form into the engine's words.
+
+    :param backup: name of the backup, found already
+    """
+    return RestoreRequest(
+        restore_id=restore_id,
+        backup=backup,
+        collections=tuple(params["collections"]) or None,
+        rename=renames(params["rename"]),
+        mode=RestoreMode(params["mode"]),
+        allow_incomplete=params["allow_incomplete"],
+        allow_quantization=params["allow_quantization"],
+    )
+
+
+def renames(pairs: Sequence[str]) -> dict[str, str]:
+    """Read ``OLD=NEW`` pairs; the form has checked their shape.
+
+    :raises InvalidInput: a collection is renamed twice
+    """
+    found: dict[str, str] = {}
+    for pair in pairs:
+        old, _, new = pair.partition("=")
+        if old in found:
+            raise InvalidInput(f"{old!r} is to be renamed to {found[old]!r} and to {new!r}: give one of them")
+        found[old] = new
+    return found
+
+
+def changes(plan: RestorePlan) -> bool:
+    """Tell whether a collection that the server has is changed: replaced, or written into."""
+    return any(item.action is not Action.CREATE for item in plan.collections)
+
+
+def lease_of(deployment: Deployment, connection: str, others: Iterable[Deployment]) -> tuple[str, str]:
+    """Tell which lease guards a server: the one that the captures of that server look at.
+
+    :return: root URL of the store it lies in, and its name
+    """
+    if connection == deployment.server.connection:
+        return deployment.root, LEASE
+    captured = next((other.root for other in others if other.server.connection == connection), None)
+    return (captured, LEASE) if captured else (deployment.root, f"{LEASE}-{run_key(connection)}")

@@ -1,0 +1,139 @@
+"""What tasks of one run hand on to each other: ids, addresses and totals. Plans and results lie in the store's staging.
+
+A ticket comes from the run's first task, so the tasks after it work where that one did, whatever the configuration
+says by then.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from pydantic import JsonValue
+
+from backup_engine.archive.manifest import BackupKind, BackupState, Folder, Sidecar
+from backup_engine.model import Document, Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+T = TypeVar("T")
+
+_MOST_REASONS = 20  # an asset event is for people: the manifest has all of them
+
+
+class BackupTicket(Document):
+    """One stream of one backup run.
+
+    :param store: root URL
+    :param connection: of the server
+    """
+
+    deployment: str
+    store: str
+    store_id: str
+    connection: str
+    run_key: str
+    plan_key: str
+    stream: int = 0
+
+    def for_stream(self, stream: int) -> dict[str, JsonValue]:
+        """Give the ticket of another stream of this run, as XComs hold it."""
+        return self.model_copy(update={"stream": stream}).model_dump(mode="json")
+
+
+class VerificationTicket(Document):
+    """One backup that is to be read, and why this one."""
+
+    store: str
+    store_id: str
+    folder: Folder
+    backup: str
+    reason: str
+
+
+class RestoreTicket(Document):
+    """One restore run.
+
+    :param store: root URL of the store that holds the backup
+    :param connection: of the server that is restored to
+    :param lease_store: root URL of the store of the deployment that captures that server
+    :param lease: name of the lease there
+    :param approval: whether a person has to agree; by ``second_person`` another one than who started the run
+    """
+
+    deployment: str
+    store: str
+    store_id: str
+    connection: str
+    lease_store: str
+    lease: str
+    restore_id: str
+    backup: str
+    dry_run: bool
+    approval: bool
+    second_person: bool
+
+
+class BackupFacts(Document):
+    """A backup in figures: the extra of its asset event, and what the tasks after the commit go by.
+
+    :param reasons: why it is not good, the first twenty
+    """
+
+    backup: str
+    folder: Folder
+    kind: BackupKind
+    state: BackupState
+    deployment: str
+    store: str
+    store_id: str
+    whole_scope: bool
+    label: str | None
+    started_at: Moment
+    captured_at: Moment
+    collections: int
+    vectors: int
+    bytes: int
+    reasons: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, JsonValue]:
+        """Give what XComs and asset events can hold."""
+        return self.model_dump(mode="json")
+
+
+def facts_of(sidecar: Sidecar, store: str) -> BackupFacts:
+    """Draw a backup's facts from its manifest.
+
+    :param store: root URL of the store it lies in
+    """
+    clear, private = sidecar.manifest.clear, sidecar.manifest.private
+    return BackupFacts(
+        backup=clear.name,
+        folder=clear.folder,
+        kind=clear.kind,
+        state=clear.state,
+        deployment=clear.deployment,
+        store=store,
+        store_id=clear.store_id,
+        whole_scope=clear.whole_scope,
+        label=private.label,
+        started_at=clear.started_at,
+        captured_at=clear.captured_at,
+        collections=len(clear.collections),
+        vectors=clear.vectors,
+        bytes=sidecar.archive.bytes,
+        reasons=private.reasons[:_MOST_REASONS],
+    )
+
+
+def handed_on(values: Sequence[T] | None) -> list[T]:
+    """Give what the instances of a mapped task handed on, in one request.
+
+    :param values: Airflow's sequence, which asks for item after item until one is missing and logs that as an error
+    """
+    return list(values[:]) if values else []
+
+
+def failed_tasks(states: Mapping[str, object]) -> list[str]:
+    """Name the tasks of a run that failed by themselves, in the order Airflow tells them."""
+    return [task for task, state in states.items() if str(state) == "failed"]

@@ -1,0 +1,103 @@
+"""An Airflow of the tests' own: its settings must be there before anything imports airflow."""
+
+import atexit
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+if "airflow" in sys.modules:
+    raise RuntimeError("airflow was imported before its settings were made: run tests/airflow first, or alone")
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = Path(tempfile.mkdtemp(prefix="vectorizer-backup-airflow-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+
+CONFIGURATION = f"""
+deployments:
+  alpha:
+    tier: production
+    server: {{connection: alpha, url: "http://alpha.invalid:15002", patience: 30s}}
+    store: file://{HOME}/backups
+    collections: {{exclude: ["scratch-*"]}}
+    streams: 2
+    restore: {{targets: [beta, elsewhere]}}
+  beta:
+    tier: development
+    server: {{connection: beta, url: "http://beta.invalid:15002"}}
+    store: file://{HOME}/backups
+    restore: {{approval: false}}
+  hasty:
+    tier: critical
+    server: {{connection: hasty, url: "http://hasty.invalid:15002", patience: 1s}}
+    store: file://{HOME}/backups
+  broken:
+    tier: produktion
+    server: {{connection: alpha, url: "http://alpha.invalid:15002"}}
+    store: file://{HOME}/backups
+"""
+
+(HOME / "deployments.yaml").write_text(CONFIGURATION)
+os.environ.update(
+    AIRFLOW_HOME=str(HOME),
+    AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(ROOT / "plugins"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{HOME}/airflow.db",
+    AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
+    VECTORIZER_BACKUP_CONFIG=str(HOME / "deployments.yaml"),
+)
+
+
+@pytest.fixture(scope="session")
+def airflow_database() -> None:
+    """Make the metadata database."""
+    from airflow.utils.db import initdb
+
+    initdb()
+
+
+@pytest.fixture
+def alpha(tmp_path: Path) -> Iterator[object]:
+    """The server behind connection alpha: a sandbox of its own."""
+    from tests.airflow.places import running_server
+
+    with running_server(tmp_path / "alpha", "alpha") as server:
+        yield server
+
+
+@pytest.fixture
+def beta(tmp_path: Path) -> Iterator[object]:
+    """The server behind connection beta."""
+    from tests.airflow.places import running_server
+
+    with running_server(tmp_path / "beta", "beta") as server:
+        yield server
+
+
+@pytest.fixture
+def store() -> Iterator[object]:
+    """Alpha's store, empty and initialised."""
+    from tests.airflow.places import new_store
+
+    yield from new_store(HOME / "backups" / "alpha")
+
+
+@pytest.fixture
+def beta_store() -> Iterator[object]:
+    """Beta's store."""
+    from tests.airflow.places import new_store
+
+    yield from new_store(HOME / "backups" / "beta")
+
+
+@pytest.fixture
+def hasty_store() -> Iterator[object]:
+    """The store of the deployment that waits for nothing."""
+    from tests.airflow.places import new_store
+
+    yield from new_store(HOME / "backups" / "hasty")

@@ -1,0 +1,72 @@
+"""Servers and stores that DAG runs work on."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import requests
+
+from backup_engine.archive.batches import vectors_of
+from backup_engine.model import Metric, system_clock
+from backup_engine.storage.contract import Store
+from backup_engine.storage.identity import init_store
+from backup_engine.storage.opening import open_store
+from backup_engine.vectorizer.server import VectorizerServer, connect
+from sandbox.process import SandboxProcess
+from tests.engine.samples import configuration, some_records
+
+
+@contextmanager
+def connected(connection: str, url: str) -> Iterator[None]:
+    """Let Airflow have this connection."""
+    variable = f"AIRFLOW_CONN_{connection.upper()}"
+    os.environ[variable] = url.replace("http://", "vectorizer://")
+    try:
+        yield
+    finally:
+        del os.environ[variable]
+
+
+@contextmanager
+def running_server(folder: Path, connection: str) -> Iterator[VectorizerServer]:
+    """Run a sandbox behind an Airflow connection."""
+    with SandboxProcess(folder) as sandbox, connected(connection, sandbox.url):
+        yield connect(sandbox.url)
+
+
+def new_store(root: Path) -> Iterator[Store]:
+    """Make the store that a deployment's configuration names, and remove it afterwards."""
+    store = open_store(root.as_uri())
+    init_store(store, root.name, system_clock, lambda: uuid4().hex)
+    yield store
+    shutil.rmtree(root)
+
+
+def fill(server: VectorizerServer, name: str, records: int, seed: int = 7) -> None:
+    """Create a collection and its records. Euclidean ones come back with the very same bits."""
+    server.create_collection(name, configuration(metric=Metric.EUCLIDEAN))
+    if records:
+        server.upsert(name, some_records(range(records), seed=seed))
+
+
+def make_ghost(server: VectorizerServer, name: str) -> None:
+    """Have a collection that counts its records and lists none, as the server leaves it when it is asked for a
+    collection that was just deleted.
+    """
+    fill(server, name, 50)
+    server.flush()
+    server.delete_collection(name)
+    requests.get(f"{server.facts().url}/collections/{name}", timeout=10).raise_for_status()
+
+
+def content(server: VectorizerServer, name: str) -> dict[str, tuple[bytes, str | None]]:
+    """Read a collection: by id the bytes of the components and the payload text."""
+    state = next(state for state in server.collections() if state.name == name)
+    found = {}
+    for batch in server.read(state).batches:
+        rows = zip(batch["id"].to_pylist(), vectors_of(batch), batch["payload"].to_pylist(), strict=True)
+        found.update({record_id: (vector.tobytes(), payload) for record_id, vector, payload in rows})
+    return found

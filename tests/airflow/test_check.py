@@ -1,0 +1,96 @@
+"""``vectorizer-backup airflow check``: says what is missing and how to mend it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.airflow.conftest import HOME
+
+pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("airflow_database")]
+
+PROGRAM = Path(sys.executable).parent / "vectorizer-backup"
+
+
+def _check(configuration: str = "", **environment: str) -> tuple[int, dict[str, dict]]:
+    if configuration:
+        (HOME / "tried.yaml").write_text(configuration)
+        environment["VECTORIZER_BACKUP_CONFIG"] = str(HOME / "tried.yaml")
+    answer = subprocess.run(
+        [PROGRAM, "airflow", "check", "--json"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    findings = json.loads(answer.stdout)["findings"]
+    return answer.returncode, {finding["what"]: finding for finding in findings}
+
+
+def _parse_dags() -> None:
+    """Do what the dag-processor does."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+    manager = DagBundlesManager()
+    manager.sync_bundles_to_db()
+    (bundle,) = manager.get_all_dag_bundles()
+    bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+    sync_bag_to_db(bag, bundle.name, bundle.version)
+
+
+def test_whatever_is_missing_is_named_with_its_remedy() -> None:
+    code, found = _check(
+        AIRFLOW__CORE__PLUGINS_FOLDER=str(HOME / "no-plugins"),
+        AIRFLOW_CONN_HASTY="vectorizer://127.0.0.1:9",
+        AIRFLOW_CONN_ALPHA="",
+    )
+    assert code == 1
+    missing = {what: one["remedy"] for what, one in found.items() if one["level"] == "missing"}
+    assert "correct" in missing["deployment broken"]
+    assert "plugins_folder" in missing["plugin"]
+    assert missing["connection beta"].startswith("airflow connections add beta --conn-type vectorizer")
+    assert "start the server" in missing["connection hasty"]
+    assert missing["store of alpha"].startswith(f"vectorizer-backup store init file://{HOME}/backups/alpha")
+    assert found["provider"]["level"] == "ok"
+
+
+def test_another_deployments_store_is_not_taken_for_ones_own(alpha, store) -> None:
+    configuration = f"""
+deployments:
+  gamma:
+    tier: production
+    server: {{connection: alpha, url: "http://alpha.invalid"}}
+    store: file://{HOME}/backups/swapped
+"""
+    swapped = HOME / "backups" / "swapped"
+    swapped.mkdir()
+    (swapped / "gamma").symlink_to(HOME / "backups" / "alpha")
+    code, found = _check(configuration)
+    (swapped / "gamma").unlink()
+    swapped.rmdir()
+    assert code == 1
+    assert found["store of gamma"]["level"] == "missing"
+
+
+def test_when_all_is_there_the_check_passes(alpha, store, monkeypatch) -> None:
+    configuration = f"""
+deployments:
+  alpha:
+    tier: production
+    rpo: 24h
+    server: {{connection: alpha, url: "http://alpha.invalid"}}
+    store: file://{HOME}/backups
+"""
+    (HOME / "fine.yaml").write_text(configuration)
+    monkeypatch.setenv("VECTORIZER_BACKUP_CONFIG", str(HOME / "fine.yaml"))
+    _parse_dags()
+    code, found = _check()
+    assert [what for what, one in found.items() if one["level"] == "missing"] == []
+    assert code == 0
+    assert found["DAG vectorizer_alpha_restore"]["level"] == "ok"
+    assert found["DAG vectorizer_alpha_full_backup"]["remedy"] == "airflow dags unpause vectorizer_alpha_full_backup"

@@ -1,0 +1,163 @@
+"""Rules that every DAG of the product keeps."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG, TriggerRule
+from airflow.sdk.exceptions import ParamValidationError
+
+from tests.airflow.conftest import ROOT
+from vectorizer_backup.retrying import ErrorClassPolicy
+
+FILES = sorted((ROOT / "dags").glob("*.py"))
+VALID = ("alpha", "beta", "hasty")
+PURPOSES = ("full_backup", "verification", "restore")
+ACTING = re.compile(r"plan_|export_|commit_|verify_|confirm_")
+
+
+@pytest.fixture(scope="module")
+def bag() -> DagBag:
+    return DagBag(ROOT / "dags")
+
+
+def _dags(bag: DagBag, purpose: str) -> list[DAG]:
+    return [bag.dags[f"vectorizer_{name}_{purpose}"] for name in VALID]
+
+
+def test_each_valid_deployment_has_its_dags_and_the_broken_one_is_shown_as_an_import_error(bag) -> None:
+    assert set(bag.dags) == {f"vectorizer_{name}_{purpose}" for name in VALID for purpose in PURPOSES}
+    (file,) = bag.import_errors
+    assert file.endswith("configuration.py")
+    assert "- broken: tier: Input should be 'critical', 'production' or 'development'" in bag.import_errors[file]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_airflow_takes_every_file_for_one_of_its_own(file) -> None:
+    text = file.read_text().lower()
+    assert "airflow" in text, "the safe mode of the dag-processor passes over it"
+    assert "dag" in text
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_nothing_depends_on_a_logical_date(file) -> None:
+    words = r"\bds\b|logical_date|data_interval|execution_date|start_date|catchup=True|datetime\.now"
+    assert re.findall(words, file.read_text()) == []
+
+
+def test_backups_come_by_the_tiers_schedule_one_at_a_time_and_never_for_yesterday(bag) -> None:
+    schedules = {dag.dag_id: dag.timetable.expression for dag in _dags(bag, "full_backup")}
+    assert schedules == {
+        "vectorizer_alpha_full_backup": "0 2 * * *",
+        "vectorizer_beta_full_backup": "0 2 * * 0",
+        "vectorizer_hasty_full_backup": "0 2 * * *",
+    }
+    for dag in [*_dags(bag, "full_backup"), *_dags(bag, "verification")]:
+        assert dag.max_active_runs == 1
+        assert dag.catchup is False
+        assert "backfill" not in dag.allowed_run_types
+        assert dag.dagrun_timeout < timedelta(hours=24)
+
+
+def test_restores_come_by_hand_only_and_take_as_long_as_they_take(bag) -> None:
+    for dag in _dags(bag, "restore"):
+        assert dag.timetable.can_be_scheduled is False
+        assert set(dag.allowed_run_types) == {"manual", "operator_triggered"}
+        assert dag.dagrun_timeout is None
+        assert dag.get_task("restore_collections").execution_timeout is None
+
+
+def test_every_task_that_acts_has_a_time_limit_and_a_bounded_number_of_tries(bag) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            assert 1 <= task.retries <= 5, task
+            assert isinstance(task.retry_policy, ErrorClassPolicy), task
+            assert task.retry_exponential_backoff == 2.0
+            if ACTING.match(task.task_id):
+                assert task.execution_timeout is not None, task
+
+
+def test_the_steps_of_a_backup_cannot_together_outlast_its_run(bag) -> None:
+    (dag, *_) = _dags(bag, "full_backup")
+    steps = ("export_collections", "commit_backup", "verify_backup")
+    assert sum((dag.get_task(step).execution_timeout for step in steps), timedelta()) < dag.dagrun_timeout
+
+
+def test_waiting_holds_no_worker_and_no_pool_decides_over_correctness(bag) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            assert task.pool == "default_pool"
+            if task.task_id == "wait_until_loaded":
+                assert task.mode == "reschedule"
+
+
+@pytest.mark.parametrize(
+    ("purpose", "leaf"),
+    [
+        ("full_backup", "confirm_good_backup"),
+        ("verification", "confirm_verification"),
+        ("restore", "confirm_restore"),
+    ],
+)
+def test_one_last_task_decides_whatever_happened_before(bag, purpose, leaf) -> None:
+    for dag in _dags(bag, purpose):
+        (last,) = dag.leaves
+        assert last.task_id == leaf
+        assert last.trigger_rule == TriggerRule.ALL_DONE
+
+
+def test_nothing_is_mapped_over_more_than_the_streams(bag) -> None:
+    mapped = [task.task_id for dag in bag.dags.values() for task in dag.tasks if task.is_mapped]
+    assert set(mapped) == {"export_collections", "verify_backup"}
+
+
+def test_the_runbook_names_the_deployment_and_says_where_it_cannot_keep_its_promise(bag) -> None:
+    for dag in bag.dags.values():
+        assert "$" not in dag.doc_md
+        assert f"{dag.dag_id.split('_')[1]}" in dag.doc_md
+        assert "When it is red" in dag.doc_md
+    assert "> **Mind:** a recovery point at most 1 d old" in bag.dags["vectorizer_beta_full_backup"].doc_md
+
+
+def test_every_field_of_every_form_explains_itself(bag) -> None:
+    for dag in bag.dags.values():
+        for name in dag.params:
+            param = dag.params.get_param(name)
+            assert param.schema["title"], name
+            assert len(param.description) > 30, name
+
+
+def test_a_restore_has_no_default_for_what_to_restore_and_touches_nothing_by_default(bag) -> None:
+    (dag, *_) = _dags(bag, "restore")
+    with pytest.raises(ParamValidationError):
+        dag.params.validate()
+    assert dag.params.get_param("dry_run").value is True
+    assert dag.params.get_param("mode").value == "new"
+    assert dag.params.get_param("target").value == "alpha"
+    assert dag.params.get_param("target").schema["enum"] == ["alpha", "beta", "elsewhere"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("mode", "overwrite"),
+        ("target", "stranger"),
+        ("rename", ["no equals sign"]),
+        ("rename", ["a=b=c"]),
+        ("collections", "docs"),
+        ("collections", [""]),
+        ("dry_run", "yes"),
+        ("restore_point", ""),
+    ],
+)
+def test_a_form_refuses_what_makes_no_sense(bag, field, value) -> None:
+    (dag, *_) = _dags(bag, "restore")
+    param = dag.params.get_param(field)
+    with pytest.raises(ParamValidationError):
+        param.resolve(value)
+
+
+def test_secrets_have_no_place_in_a_form(bag) -> None:
+    for dag in bag.dags.values():
+        assert not [name for name in dag.params if re.search("pass|secret|token|key|user", name)]
