@@ -81,67 +81,80 @@ FIRST = "manifest.clear.collections.0"
 # ---------------------------------------------------------------- claims of the sidecar
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        *(
-            renamed(name)
-            for name in (
-                "../../../etc/passwd",
-                "/etc/passwd",
-                "collections/c0001-docs-notes-2026/../../x",
-                "collections/c0001-docs-notes-2026/part-00000.parquet/",
-                "collections/c0001-docs-notes-2026\\part-00000.parquet",
-                "collections/c0001-docs-notes-2026/part-00000.parquet\n",
-                "collections/c0001-docs-notes-2026/part-00001.parquet",
-                "collections/c0001-docs-notes-2026/part-00000.exe",
-                "collections/c0002-codes/part-00000.parquet",
-                "collections/C0001/part-00000.parquet",
-                "collections/c0001-" + "a" * 41 + "/part-00000.parquet",
-                "part-00000.parquet",
-                "manifest.json",
-                "",
-                "\u202eparquet",
-            )
-        ),
-        update(f"{FIRST}.entries", []),
-        update(f"{FIRST}.entries.1.bytes", 10**12),
-        update(f"{FIRST}.entries.1.bytes", 1024),
-        update(f"{FIRST}.entries.1.sha256", "x"),
-        update(f"{FIRST}.vectors", 10**15),
-        update(f"{FIRST}.vectors", 65_537),
-        update(f"{FIRST}.vectors", -1),
-        update(f"{FIRST}.dimension", 10**9),
-        update(f"{FIRST}.dimension", -1),
-        update(f"{FIRST}.key", "c0002"),
-        update(f"{FIRST}.key", "../x"),
-        update("manifest.private.collections.0.key", "c0007"),
-        update("manifest.private.collections.0.name", "codes"),
-        update("manifest.private.collections", []),
-        update("archive.entries.1.offset", 0),
-        update("archive.entries.1.offset", 10**15),
-        update("archive.entries.1.bytes", 10**12),
-        update("archive.entries.1.bytes", 0),
-        update("archive.entries.1.sha256", "z" * 64),
-        update("archive.entries.0.name", DIGESTS),
-        update("archive.bytes", 10**12),
-        update("archive.bytes", 1),
-        update("archive.entries", []),
-        lambda value: value["archive"]["entries"].append(value["archive"]["entries"][0]),
-        lambda value: value["archive"]["entries"].pop(),
-        lambda value: value["archive"]["entries"].pop(3),
-        lambda value: value["archive"]["entries"].reverse(),
-        lambda value: collection(value)["entries"].pop(1),
-        lambda value: collection(value)["entries"].reverse(),
-        lambda value: value["manifest"]["clear"]["collections"].append(collection(value)),
-    ],
-)
-def test_a_sidecar_that_lies_is_refused_before_the_archive_is_read(edit):
+NAMES = [
+    "../../../etc/passwd",
+    "/etc/passwd",
+    "collections/c0001-docs-notes-2026/../../x",
+    "collections/c0001-docs-notes-2026/part-00000.parquet/",
+    "collections/c0001-docs-notes-2026\\part-00000.parquet",
+    "collections/c0001-docs-notes-2026/part-00000.parquet\n",
+    "collections/c0001-docs-notes-2026/part-00000.exe",
+    "collections/c0001-other/part-00000.parquet",
+    "collections/c0002-codes/part-00000.parquet",
+    "collections/C0001/part-00000.parquet",
+    "collections/c0001-" + "a" * 41 + "/part-00000.parquet",
+    "part-00000.parquet",
+    "manifest.json",
+    "",
+    "\u202eparquet",
+]
+LIES_OF_A_SIDECAR = [
+    *(("an entry that is not one of its files", renamed(name)) for name in NAMES),
+    ("parts in order and digests", renamed("collections/c0001-docs-notes-2026/part-00001.parquet")),
+    ("parts in order and digests", update(f"{FIRST}.entries", [])),
+    ("parts in order and digests", lambda value: collection(value)["entries"].reverse()),
+    ("5 vectors in 0 parts", lambda value: collection(value)["entries"].pop(1)),
+    ("claims 1.0 TB; at most", update(f"{FIRST}.entries.1.bytes", 10**12)),
+    (r"of 1,024 bytes is stored in 2,071; 1,559 were", update(f"{FIRST}.entries.1.bytes", 1024)),
+    ("is listed with a SHA-256 that is none", update(f"{FIRST}.entries.1.sha256", "x")),
+    ("vectors in 1 part of up to 65,536", update(f"{FIRST}.vectors", 10**15)),
+    ("vectors in 1 part of up to 65,536", update(f"{FIRST}.vectors", 65_537)),
+    ("0 or more vectors", update(f"{FIRST}.vectors", -1)),
+    ("at most 1,048,576 dimensions", update(f"{FIRST}.dimension", 10**9)),
+    ("at most 1,048,576 dimensions", update(f"{FIRST}.dimension", -1)),
+    ("keys like c0001", update(f"{FIRST}.key", "c0002")),
+    ("keys like c0001", update(f"{FIRST}.key", "../x")),
+    ("keys like c0001", lambda value: value["manifest"]["clear"]["collections"].append(collection(value))),
+    ("list different collections", update("manifest.private.collections.0.key", "c0007")),
+    ("list different collections", update("manifest.private.collections", [])),
+    ("lists a collection name twice", update("manifest.private.collections.0.name", "codes")),
+    ("listed at 0; entries lie end to end", update("archive.entries.1.offset", 0)),
+    ("entries lie end to end", update("archive.entries.1.offset", 10**15)),
+    ("entries lie end to end", update("archive.entries.1.bytes", 10**12)),
+    ("entries lie end to end", update("archive.entries.1.bytes", 0)),
+    ("is stored with a SHA-256 that is none", update("archive.entries.1.sha256", "z" * 64)),
+    ("lists an entry twice", update("archive.entries.0.name", DIGESTS)),
+    ("lists an entry twice", lambda value: value["archive"]["entries"].append(value["archive"]["entries"][0])),
+    ("but 1,000,000,000,000 bytes are listed", update("archive.bytes", 10**12)),
+    ("but 1 bytes are listed", update("archive.bytes", 1)),
+    ("lacks entries that its manifest lists", update("archive.entries", [])),
+    (r"lacks entries that its manifest lists: manifest\.json", lambda value: value["archive"]["entries"].pop()),
+    (r"lacks .*: collections/c0002-codes/config\.json", lambda value: value["archive"]["entries"].pop(3)),
+    ("swapped, or its manifest is not the last", lambda value: value["archive"]["entries"].reverse()),
+]
+
+
+@pytest.mark.parametrize(("why", "edit"), LIES_OF_A_SIDECAR)
+def test_a_sidecar_that_lies_is_refused_before_the_archive_is_read(why, edit):
     built = usual()
     source = built.source()
-    with pytest.raises((HostileArchive, DamagedArchive)):
+    with pytest.raises((HostileArchive, DamagedArchive), match=rf"^backup-20261122\.tar\.gz.*{why}"):
         ArchiveReader(source, edited(built.sidecar, edit))
     assert source.reads == []
+
+
+@pytest.mark.parametrize("name", ["README.txt", "manifest.json"])
+def test_the_last_entries_cannot_be_of_any_size(name):
+    def enlarge(value):
+        entries = value["archive"]["entries"]
+        grown = next(entry for entry in entries if entry["name"] == name)
+        grown["bytes"] += 10**9
+        for entry in entries[entries.index(grown) + 1 :]:
+            entry["offset"] += 10**9
+        value["archive"]["bytes"] += 10**9
+
+    with pytest.raises(HostileArchive, match=rf"{name} takes 1\.0 GB, more than it ever needs"):
+        ArchiveReader(usual().source(), edited(usual().sidecar, enlarge))
 
 
 def test_too_many_entries_and_collections_are_refused():

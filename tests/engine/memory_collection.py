@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from backup_engine.archive.batches import make_batch, vectors_of
+from backup_engine.archive.canonical import canonical_json
 from backup_engine.errors import RequestRefused
 from backup_engine.model import CollectionConfiguration, CollectionState, Metric, Quantization
 
@@ -54,14 +56,18 @@ class MemoryCollection:
         """Ids as every listing gives them; in a ghost that was written to, some twice."""
         return [key for key in self._order.values() if key in self.records and key not in self.hidden]
 
-    def batch(self, ids: Sequence[str]):
-        """The records of these ids, in this order; those that are not there are left out."""
+    def batch(self, ids: Sequence[str], *, by_id: bool = False):
+        """The records of these ids, in this order; those that are not there are left out.
+
+        :param by_id: asked for by id: the server trims the text of their payloads
+        """
         found = [key for key in ids if key in self.records]
         vectors = np.array([self.records[key][0] for key in found], np.float32).reshape(
             -1, self.configuration.dimension
         )
         vectors[~np.isfinite(vectors)] = np.nan  # infinities leave the server as null
-        return make_batch(found, vectors, [self.records[key][1] for key in found])
+        payloads = [self.records[key][1] for key in found]
+        return make_batch(found, vectors, [trimmed(payload) for payload in payloads] if by_id else payloads)
 
     def upsert(self, batch) -> None:
         """Existing ids are deleted before the dimension is looked at, then all are inserted: they move to the end."""
@@ -106,8 +112,7 @@ class MemoryCollection:
         configuration = saved.configuration.model_copy(update={"quantization": Quantization.SQ8})
         made = cls(configuration, now)
         for key, (vector, payload) in saved.records.items():
-            text = None if payload is None else payload.replace("\\r\\n", "\\n")
-            made.records[key] = (quantise(normalise(vector[None, :]))[0], text)
+            made.records[key] = (quantise(normalise(vector[None, :]))[0], trimmed(payload))
             made._list(key)
         return made
 
@@ -123,6 +128,22 @@ class MemoryCollection:
         for place in self._places.pop(key, []):
             del self._order[place]
         self.count -= 1
+
+
+def trimmed(payload: str | None) -> str | None:
+    """Payload text as the server gives it by id and keeps it after a restart: plain line ends, no blanks at ends."""
+
+    def trim(value: object) -> object:
+        match value:
+            case str():
+                return "\n".join(line.rstrip() for line in value.replace("\r\n", "\n").split("\n")).strip()
+            case dict():
+                return {key: trim(item) for key, item in value.items()}
+            case list():
+                return [trim(item) for item in value]
+        return value
+
+    return None if payload is None else canonical_json(trim(json.loads(payload)))
 
 
 def keep(vectors: Floats, configuration: CollectionConfiguration) -> Floats:

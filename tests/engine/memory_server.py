@@ -118,7 +118,7 @@ class MemoryServer(Hands):
         return Reading(pages, self._batches(state.name, None if pages == 1 else self.page_records))
 
     def retrieve(self, name: str, ids: Sequence[str]):
-        return self._call("retrieve", name, lambda: self._listed(name).batch(ids))
+        return self._call("retrieve", name, lambda: self._listed(name).batch(ids, by_id=True))
 
     # -------------------------------------------------------------- sink
 
@@ -195,8 +195,8 @@ class MemoryServer(Hands):
         collection = self._get(name)
         ids = collection.ids()
         if self.paging == "id" and last is not None:
-            if last not in ids:
-                raise CollectionMoved(f"{name}: record {last!r}, where the next page was to begin, is gone")
+            if last not in ids or place > 2 * collection.count + (records or 0):
+                raise CollectionMoved(f"{name}: record {last!r}, where the next page was to begin, is gone or no end")
             place = ids.index(last) + 1
         wanted = ids[place:] if records is None else ids[place : place + records]
         pieces = [wanted[at : at + self.batch_records] for at in range(0, len(wanted), self.batch_records)]

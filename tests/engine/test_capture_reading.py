@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backup_engine.archive.batches import make_batch
 from backup_engine.archive.manifest import Standing
 from backup_engine.capture import exporting
 from backup_engine.capture.exporting import export_stream
@@ -122,6 +124,46 @@ def test_a_single_page_that_misses_a_record_in_flight_is_not_believed(server, st
     server.on_page = on_page
     one = read(server, store, clock)["small"]
     assert (one.summary.standing, one.summary.vectors) == (Standing.WHOLE, 30)
+
+
+def test_what_is_only_confirmed_by_id_keeps_its_text_as_it_was_read(server, store, clock):
+    """Asked for by id the server trims text; a record that was read before is kept as it was read."""
+    odd = make_batch(["odd"], some_records([1], 4)["vector"].flatten().to_numpy().reshape(1, 4), ['{"text":" odd  "}'])
+    server.write("docs", odd)
+    reads = []
+
+    def on_page(name, page):
+        if name == "docs" and page == 0:
+            reads.append(page)
+            server.hide("docs", *(["odd"] if len(reads) > 1 else []))
+
+    server.on_page = on_page
+    prepared = prepare_capture(request(streams=1), server, store, clock, "a1")
+    summary = export_stream(prepared.plan_key, 0, server, store, clock, "e", **ONE_PAGE_IS_TOO_MUCH)
+    committed = commit_capture(prepared.plan_key, [summary.result_key], store, clock)
+    assert ("retrieve", "docs") in server.calls
+    assert stored_content(store, committed.folder, committed.name)["docs"] == server.content("docs")
+
+
+@pytest.mark.parametrize(("limits", "standing"), [({}, Standing.WHOLE), (ONE_PAGE_IS_TOO_MUCH, Standing.FUZZY)])
+def test_a_read_that_breaks_off_because_its_place_is_gone_is_read_again(server, store, clock, limits, standing):
+    server.on_page = once(lambda: server.erase("docs", ["r199"]), page=2)  # where the third page was to begin
+    one = read(server, store, clock, **limits)["docs"]
+    assert (one.summary.standing, one.summary.vectors) == (standing, 499)
+
+
+def test_a_collection_whose_every_read_breaks_off_is_incomplete_with_all_that_was_seen(server, store, clock):
+    numbers = count(1)
+
+    def on_page(name, page):
+        if (name, page) == ("docs", 2):
+            server.erase("docs", [f"r{100 * page - 1 + next(numbers) - 1}"])
+
+    server.on_page = on_page
+    one = read(server, store, clock, **ONE_PAGE_IS_TOO_MUCH)["docs"]
+    assert one.summary.standing is Standing.INCOMPLETE
+    assert 200 <= one.summary.vectors < 500
+    assert "5 reads together gave" in one.private.problem
 
 
 def test_a_record_hidden_from_every_read_makes_the_collection_incomplete(server, store, clock):
@@ -261,12 +303,13 @@ CHANGES = st.lists(
 )
 
 
+@pytest.mark.parametrize("paging", ["id", "place"])
 @settings(max_examples=40, deadline=None)
 @given(CHANGES, st.booleans())
-def test_whatever_is_written_meanwhile_what_is_called_good_is_consistent(changes, fits):
+def test_whatever_is_written_meanwhile_what_is_called_good_is_consistent(paging, changes, fits):
     """A record that nobody touched is there as it is; one that was touched is there as it was at some moment."""
     clock = Time()
-    store, server = new_store(clock), MemoryServer(clock=clock, page_records=50, batch_records=20)
+    store, server = new_store(clock), MemoryServer(clock=clock, page_records=50, paging=paging, batch_records=20)
     server.fill("docs", 300, dimension=4)
     clock.pass_by(days=1)
     versions = {key: {value} for key, value in server.content("docs").items()}
@@ -308,9 +351,10 @@ def test_whatever_is_written_meanwhile_what_is_called_good_is_consistent(changes
         assert window.lowest <= len(stored) <= window.highest
 
 
-def test_a_server_under_steady_upserts_inserts_and_deletes_still_gives_a_good_backup(clock, store):
+@pytest.mark.parametrize("paging", ["id", "place"])
+def test_a_server_under_steady_inserts_and_deletes_still_gives_a_good_backup(clock, store, paging):
     """A rolling window: on every page ten new records come and the ten oldest go."""
-    server = MemoryServer(clock=clock, page_records=100, batch_records=40)
+    server = MemoryServer(clock=clock, page_records=100, paging=paging, batch_records=40)
     server.fill("docs", 1000, dimension=4)
     clock.pass_by(days=1)
     pages = []

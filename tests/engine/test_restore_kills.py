@@ -200,6 +200,7 @@ def test_after_a_restart_it_waits_until_the_server_lists_everything_again():
     killed(scene.run)
     revive(scene.server)
     scene.server.flush()
+    scene.clock.pass_by(seconds=30)
     scene.server.restart(absent=["notes", before_name("notes", ID)])
     scene.server.calls.clear()
     with pytest.raises(ServerLoading, match="may still be loading"):

@@ -9,7 +9,8 @@ import pytest
 from backup_engine.errors import InvalidInput, LeaseHeld, NotFlushed, RestoreRefused
 from backup_engine.lease import acquire
 from backup_engine.restore.description import describe_released
-from backup_engine.restore.guard import DURATION, LEASE
+from backup_engine.restore.execution import execute_restore
+from backup_engine.restore.guard import DURATION, LEASE, LeasePlace
 from backup_engine.restore.journal import folder_of
 from backup_engine.restore.lifecycle import Progression, list_restores, release_restore, resume_restore
 from backup_engine.restore.names import aside_name, before_name
@@ -98,6 +99,19 @@ def test_release_waits_for_a_running_restore(clock):
     with acquire(store, LEASE, "a restore", DURATION, clock), pytest.raises(LeaseHeld, match="a restore"):
         release_restore(ID, server, store, clock, "a test")
     assert BEFORE in server.live
+
+
+def test_the_lease_may_lie_in_the_store_of_another_deployment(clock):
+    server, ours, theirs = replaced(clock), new_store(clock), new_store(clock)
+    place = LeasePlace(theirs)
+    with acquire(theirs, LEASE, "their capture", DURATION, clock):
+        with pytest.raises(LeaseHeld, match="their capture"):
+            release_restore(ID, server, ours, clock, "a test", lease=place)
+        built = backup_of(server, "docs")
+        plan = planned(built, server, RestoreMode.REPLACE, restore_id=OTHER)
+        with pytest.raises(LeaseHeld, match="their capture"):
+            execute_restore(plan, built.reader(), server, ours, clock, owner="a test", lease=place)
+    assert release_restore(ID, server, ours, clock, "a test", lease=place).dropped
 
 
 def test_release_that_the_disk_did_not_take_is_a_failure_unless_there_is_no_vector(clock):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_engine.archive.manifest import BackupState, LeftOut, Standing, Window
-from backup_engine.errors import InvalidInput, RestoreRefused, UnknownCollection, Unsupported
+from backup_engine.errors import InvalidInput, RestoreRefused, UnexpectedAnswer, UnknownCollection, Unsupported
 from backup_engine.model import CollectionState, Metric, Quantization, ServerFacts
 from backup_engine.restore.description import NOT_COVERED, describe
 from backup_engine.restore.names import aside_name, before_name
@@ -121,6 +121,18 @@ def test_merge_needs_equal_dimension_and_metric(built, difference):
     plan = planned(built, server, MERGE, collections=("docs",))
     with pytest.raises(RestoreRefused, match="dimensions and metric"):
         raise_refusals(plan)
+
+
+def test_a_collection_that_the_server_could_not_load_is_replaced_and_not_merged_into(built):
+    class Lame(MemoryServer):
+        def collections(self):
+            return tuple(state.model_copy(update={"dimension": 0, "vectors": 0}) for state in super().collections())
+
+    server = Lame(clock=Time())
+    server.fill("docs", 3)
+    server.broken["docs"] = UnexpectedAnswer("docs: error")
+    raise_refusals(planned(built, server, REPLACE, collections=("docs",)))
+    assert "could not load 'docs'" in texts(planned(built, server, MERGE, collections=("docs",)))
 
 
 def test_merge_says_when_the_server_keeps_another_precision(built):

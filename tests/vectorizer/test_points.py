@@ -135,6 +135,8 @@ def test_a_page_that_ends_too_early_is_never_taken_for_whole(length):
         b'{"result":{"points":[{"id":"a","vector":{}}]}}',
         b'{"result":{"points":[1]}}',
         b'{"result":{"points":["\xff"]}}',
+        rb'{"result":{"points":[{"id":"\ud800","vector":[1.0],"payload":null},{"id":"b","vector":[1.0],"payload":null}]}}',
+        rb'{"result":{"points":[{"id":"\ud800","vector":[1.0],"payload":null}]}}',
         b'{"result":{"points":[{"id":"a","vector":[1.0],"payload":{"a":\x00}},{"id":"b","vector":[1.0],"payload":null}]}}',
         b'{"result":{"points":[]},"result":{"points":[1]}}',
         WHOLE + b"x",

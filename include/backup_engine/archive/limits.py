@@ -13,7 +13,7 @@ from backup_engine.archive.canonical import depth_exceeds
 from backup_engine.archive.entries import END, member_size
 from backup_engine.archive.manifest import CollectionSummary, Entry, Manifest, Sidecar, Standing, StoredEntry
 from backup_engine.errors import DamagedArchive, HostileArchive
-from backup_engine.wording import listing, size
+from backup_engine.wording import count, listing, size
 
 README_NAME = "README.txt"
 MANIFEST_NAME = "manifest.json"
@@ -41,7 +41,8 @@ _PART_SLACK = 12 << 20  # codes beside the floats they stand for, Parquet's own 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _KEY = re.compile(r"c[0-9]{4,6}\Z")
 _ENTRY = re.compile(
-    r"collections/(?P<key>c[0-9]{4,6})(?:-[a-z0-9][a-z0-9-]{0,39})?/(?P<file>config\.json|digests\.parquet|part-[0-9]{5,6}\.parquet)\Z"
+    r"(?P<folder>collections/(?P<key>c[0-9]{4,6})(?:-[a-z0-9][a-z0-9-]{0,39})?)/"
+    r"(?P<file>config\.json|digests\.parquet|part-[0-9]{5,6}\.parquet)\Z"
 )
 
 
@@ -141,10 +142,11 @@ def _check_collection(collection: CollectionSummary, where: str) -> None:
             f"of at most {DIMENSION:,} dimensions were expected"
         )
     found = [_ENTRY.match(entry.name) for entry in collection.entries]
+    folder = collection.entries[0].name.rpartition("/")[0] if collection.entries else ""
     wrong = [
-        e.name
-        for e, match in zip(collection.entries, found, strict=True)
-        if not match or match["key"] != collection.key
+        entry.name
+        for entry, match in zip(collection.entries, found, strict=True)
+        if not match or match["key"] != collection.key or match["folder"] != folder
     ]
     if wrong:
         raise HostileArchive(f"{where} lists an entry that is not one of its files: {wrong[0][:200]!r}")
@@ -156,7 +158,8 @@ def _check_collection(collection: CollectionSummary, where: str) -> None:
             f"{where}: config.json, parts in order and digests.parquet were expected, not {listing(files)}"
         )
     if not parts <= collection.vectors <= max(0, parts) * PART_ROWS and files:
-        raise HostileArchive(f"{where} claims {collection.vectors:,} vectors in {parts:,} parts of up to {PART_ROWS:,}")
+        held = count(max(0, parts), "part")
+        raise HostileArchive(f"{where} claims {collection.vectors:,} vectors in {held} of up to {PART_ROWS:,}")
     _check_entries(collection.entries, collection.vectors, where)
 
 

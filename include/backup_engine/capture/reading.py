@@ -90,7 +90,7 @@ class CollectionReader:
 
     def _unite(self) -> Verdict:
         if self._passes[-1].steady:  # it only lists some ids twice
-            self._reads.take(self._batches()[1])
+            self._reads.take(self._batches(single_page=self._passes[-1].pages == 1)[1])
             self._watch.look()
             self._written = self._writer.write(self._reads.records())
             return Verdict(Standing.INCOMPLETE, listed_twice(self._passes[-1].duplicates))

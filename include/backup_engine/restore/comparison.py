@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from backup_engine.archive.batches import vectors_of
 from backup_engine.model import CollectionConfiguration, Document
+from backup_engine.restore.payload_sameness import same_payload
 from backup_engine.restore.sameness import Mask, compare_vectors
 from backup_engine.restore.spilling import Spill, pairs, records
 
@@ -175,7 +176,7 @@ class _Findings:
             return
         vectors, exact = compare_vectors(vectors_of(expected), vectors_of(actual), coded, self._kept)
         self._exact += exact
-        payloads = _equal_texts(expected.column("payload"), actual.column("payload"))
+        payloads = _same_payloads(expected.column("payload"), actual.column("payload"))
         self._compared += expected.num_rows
         self._note_different(expected, ~vectors, "vector")
         self._note_different(expected, vectors & ~payloads, "payload")
@@ -237,9 +238,11 @@ class _Findings:
             self._examples.extend(Difference(id=key, reason=reason) for key in ids)
 
 
-def _equal_texts(left: pa.Array, right: pa.Array) -> Mask:
-    """Equal texts, or none on both sides."""
-    equal = pc.fill_null(pc.equal(left, right), False)
-    neither = pc.and_(pc.is_null(left), pc.is_null(right))
-    same: Mask = pc.or_(equal, neither).to_numpy(zero_copy_only=False)
+def _same_payloads(expected: pa.Array, actual: pa.Array) -> Mask:
+    """Mark the rows whose payloads are the same, or that have none on both sides."""
+    equal = pc.fill_null(pc.equal(expected, actual), False)
+    neither = pc.and_(pc.is_null(expected), pc.is_null(actual))
+    same: Mask = np.array(pc.or_(equal, neither))
+    for row in np.flatnonzero(~same & np.asarray(pc.and_(pc.is_valid(expected), pc.is_valid(actual)))):
+        same[row] = same_payload(expected[int(row)].as_py(), actual[int(row)].as_py())
     return same

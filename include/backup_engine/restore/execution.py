@@ -12,7 +12,7 @@ from backup_engine.model import Clock, Progress, silent
 from backup_engine.ports import Server
 from backup_engine.restore.aliasing import make_aliases
 from backup_engine.restore.assumptions import check_address, check_assumptions, check_loaded
-from backup_engine.restore.guard import LEASE, LeasePlace, guarded
+from backup_engine.restore.guard import LeasePlace, guarded
 from backup_engine.restore.journal import ForgetfulJournal, Started, StoreJournal
 from backup_engine.restore.loading import load_and_compare
 from backup_engine.restore.plan import Action, PlannedCollection, RestorePlan, raise_refusals
@@ -62,8 +62,7 @@ def execute_restore(
     finished = journal.report()
     if finished is not None:
         return finished
-    place = lease or (LeasePlace(store) if store is not None else None)
-    with guarded(place.store if place else None, owner, clock, place.name if place else LEASE) as guard:
+    with guarded(lease or LeasePlace.of(store), owner, clock) as guard:
         work = Work(plan, archive, server, journal, guard, clock, progress, temporary)
         started = _begin(work)
         outcomes = {**_created(work), **_merged(work), **_replaced(work)}

@@ -19,6 +19,8 @@ DURATION = timedelta(minutes=2)
 """How long a restore that died keeps others waiting. Renewed four times as often, since a single flush of a large
 server takes longer than that."""
 
+_DEADLINE = 60.0  # seconds for the last renewal to come back
+
 
 class LeasePlace(NamedTuple):
     """Where a server's lease lies: in the store of the deployment that captures this server.
@@ -29,8 +31,10 @@ class LeasePlace(NamedTuple):
     store: Store
     name: str = LEASE
 
-
-_DEADLINE = 60.0  # seconds for the last renewal to come back
+    @classmethod
+    def of(cls, store: Store | None) -> LeasePlace | None:
+        """Give the place of the lease of the server that is captured into this store."""
+        return None if store is None else cls(store)
 
 
 class Guard:
@@ -75,15 +79,16 @@ class Guard:
 
 
 @contextmanager
-def guarded(store: Store | None, owner: str, clock: Clock, name: str = LEASE) -> Iterator[Guard]:
-    """Hold the restore lease for the length of the block, if there is a store to hold it in.
+def guarded(place: LeasePlace | None, owner: str, clock: Clock) -> Iterator[Guard]:
+    """Hold the restore lease for the length of the block.
 
+    :param place: None: there is no store to hold it in, so nobody is kept away
     :raises LeaseHeld: another restore works on this deployment's server
     """
-    if store is None:
+    if place is None:
         yield Guard(None)
         return
-    with acquire(store, name, owner, DURATION, clock) as held:
+    with acquire(place.store, place.name, owner, DURATION, clock) as held:
         guard, ended = Guard(held), Event()
         renewer = Thread(target=_keep_renewing, args=(guard, ended), name="restore-lease", daemon=True)
         renewer.start()

@@ -74,14 +74,23 @@ def resume_restore(
     )
 
 
-def release_restore(restore_id: str, server: Server, store: Store | None, clock: Clock, owner: str) -> Released:
+def release_restore(
+    restore_id: str,
+    server: Server,
+    store: Store | None,
+    clock: Clock,
+    owner: str,
+    *,
+    lease: LeasePlace | None = None,
+) -> Released:
     """Drop what a restore holds aside: the collections it replaced, and unfinished loads of one that was given up.
 
     :param store: None for a restore from a bare archive; the names on the server tell what belongs to it
+    :param lease: where the server's lease lies; None: in ``store``
     :raises RestoreRefused: a live collection is missing whose replaced one would be dropped
     :raises NotFlushed: the server's disk still has them, and a restart would bring them back; do it again
     """
-    with guarded(store, owner, clock) as guard:
+    with guarded(lease or LeasePlace.of(store), owner, clock) as guard:
         view = look(server)
         plan = stored_plan(store, restore_id) if store is not None else None
         if plan is not None and plan.server_url != view.facts.url:

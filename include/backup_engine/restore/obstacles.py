@@ -80,8 +80,8 @@ def _against_replacing(
             else "cannot rename collections (3.3.0 can)"
         )
         text = (
-            f"{item.target!r} cannot be replaced: Vectorizer {view.facts.version} {cause}; restore with mode merge, or "
-            "delete it and restore with mode new"
+            f"{item.target!r} cannot be replaced: Vectorizer {view.facts.version} {cause}; restore with mode merge or "
+            "under another name, or delete it and restore with mode new"
         )
         yield Refusal(kind="unsupported", text=text)
     if chosen.summary.standing is Standing.INCOMPLETE and not request.allow_incomplete:
@@ -96,7 +96,7 @@ def _against_replacing(
 def _against_merging(item: PlannedCollection, chosen: Chosen, view: ServerView) -> Iterator[Refusal]:
     live, saved = view.configurations.get(item.target), chosen.private.configuration
     if live is None or saved is None:
-        yield Refusal(kind="refused", text=f"the configuration of {item.target!r} could not be read; try again")
+        yield Refusal(kind="refused", text=f"the server could not load {item.target!r}; choose mode replace")
         return
     if (live.dimension, live.metric) != (saved.dimension, saved.metric):
         text = (

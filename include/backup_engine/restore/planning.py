@@ -150,8 +150,9 @@ def preview_restore(
     request: RestoreRequest, manifest: Manifest, server: Source, rate: float = DEFAULT_RATE
 ) -> RestorePlan:
     """Plan against a server as it is now, writing nothing anywhere: the dry run, and what a person approves."""
+    merging = request.mode is RestoreMode.MERGE
     targets = [chosen.target for chosen in select(request, manifest).chosen]
-    return plan_restore(request, manifest, look(server, targets), rate=rate)
+    return plan_restore(request, manifest, look(server, targets if merging else ()), rate=rate)
 
 
 def prepare_restore(

@@ -41,12 +41,14 @@ def look(server: Source, about: Iterable[str] = ()) -> ServerView:
     """Look at the server once, writing nothing.
 
     :param about: names whose configuration matters; only those are asked for that the server lists (a deleted one
-        that is asked for comes back broken)
+        that is asked for comes back broken) and could load (dimension 0 says that it could not)
     """
     states = {state.name: state for state in server.collections()}
     return ServerView(
         facts=server.facts(),
         states=states,
         aliases=dict(server.aliases()),
-        configurations={name: server.configuration(name) for name in about if name in states},
+        configurations={
+            name: server.configuration(name) for name in about if name in states and states[name].dimension
+        },
     )

@@ -72,10 +72,12 @@ class Authorization:
                 "a user and password have no such limit)",
                 retry_after=KEY_PAUSE,
             )
+        if self._credentials.kind == "API key":
+            return AuthenticationFailed(f"{error} (keys do not survive a restart of the server: make a new one)")
         if self._credentials.kind == "none":
             return AuthenticationFailed(
-                f"{error} (none were given: fill in the connection, or set VECTORIZER_USERNAME "
-                "and VECTORIZER_PASSWORD, or VECTORIZER_API_KEY)"
+                f"{error} (none were given: fill in the connection, or set VECTORIZER_USERNAME and "
+                "VECTORIZER_PASSWORD, or VECTORIZER_API_KEY)"
             )
         return error
 

@@ -24,6 +24,8 @@ from backup_engine.vectorizer.settings import ClientSettings, checked_url
 T = TypeVar("T")
 
 _LONGEST_PAUSE = 30.0
+_LONGEST_WISH = 180.0
+"""A server that wants to be left alone for longer (a login locked for a quarter of an hour) is given up for now."""
 
 
 class VectorizerClient:
@@ -146,7 +148,8 @@ class VectorizerClient:
             self._sleep(seconds)
 
         def enough(state: RetryCallState) -> bool:
-            return state.attempt_number >= self.settings.attempts or state.upcoming_sleep >= patience.left
+            longest = min(patience.left, _LONGEST_WISH + _LONGEST_PAUSE)
+            return state.attempt_number >= self.settings.attempts or state.upcoming_sleep >= longest
 
         retrying = Retrying(stop=enough, wait=_pause, retry=retry_if_exception(helps), sleep=pause, reraise=True)
         return retrying(attempt)

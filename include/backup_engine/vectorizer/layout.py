@@ -102,9 +102,18 @@ def _end_of_value(text: bytes, start: int, end: int) -> int:
 
 
 def _key_of(text: bytes) -> str:
-    if b"\\" in text or b'"' in text:
-        return str(json.loads(b'"' + text + b'"'))
-    return text.decode("utf-8")
+    if b"\\" not in text and b'"' not in text:
+        return text.decode("utf-8")
+    return _encodable(json.loads(b'"' + text + b'"'))
+
+
+def _encodable(key: str) -> str:
+    """Let an id through that UTF-8 can carry; half a surrogate pair, escaped, is one it cannot.
+
+    :raises ValueError: this is one
+    """
+    key.encode("utf-8")
+    return key
 
 
 def take_by_parsing(data: bytes, window: Window, ended: bool) -> tuple[int, bool]:
@@ -134,7 +143,7 @@ def _add_parsed(window: Window, record: object, text: str) -> None:
         raise ValueError(f"a record with id and vector was expected, found {text[:80]!r}")
     vector = ",".join("null" if number is None else repr(number) for number in record["vector"])
     parts = members(text)
-    key = json.loads(parts["id"]) if parts["id"].startswith('"') else parts["id"]
+    key = _encodable(json.loads(parts["id"])) if parts["id"].startswith('"') else parts["id"]
     window.add(key, vector.encode(), parts.get("payload", "null").encode())
 
 

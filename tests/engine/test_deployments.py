@@ -1,0 +1,175 @@
+"""deployments.yaml: one mistake costs one deployment, says where it is, and never the others."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from backup_engine.deployments import configuration_path, load_deployments, read_deployments
+from backup_engine.tiers import TIERS, Tier
+
+GOOD = """
+  {name}:
+    tier: production
+    server: {{connection: vectorizer_default, url: http://localhost:15002}}
+    store: file:///var/backups/vectorizer
+"""
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def _with(extra: str, name: str = "tried") -> str:
+    return f"deployments:{GOOD.format(name='first')}\n  {name}:\n{extra}\n{GOOD.format(name='last')}"
+
+
+def _tried(changes: str) -> str:
+    lines = {
+        "tier": "    tier: production",
+        "server": "    server: {url: http://localhost:15002}",
+        "store": "    store: file:///b",
+    }
+    for line in changes.splitlines():
+        lines[line.split(":")[0].strip()] = f"    {line.strip()}"
+    return _with("\n".join(lines.values()))
+
+
+def test_the_file_of_this_repository_is_valid() -> None:
+    loaded = load_deployments(configuration_path({}))
+    assert loaded.problems == {}
+    assert list(loaded.deployments) == ["production"]
+    assert configuration_path({}) == ROOT / "include" / "deployments.yaml"
+
+
+def test_another_file_can_be_named(tmp_path) -> None:
+    other = tmp_path / "other.yaml"
+    other.write_text("deployments:" + GOOD.format(name="elsewhere"))
+    path = configuration_path({"VECTORIZER_BACKUP_CONFIG": str(other)})
+    assert list(load_deployments(path).deployments) == ["elsewhere"]
+
+
+def test_a_file_that_is_not_there_is_a_problem_that_says_where_it_was_looked_for(tmp_path) -> None:
+    loaded = load_deployments(tmp_path / "missing.yaml")
+    assert loaded.deployments == {}
+    assert str(tmp_path) in loaded.problems["missing.yaml"]
+    assert "VECTORIZER_BACKUP_CONFIG" in loaded.problems["missing.yaml"]
+
+
+def test_the_root_lies_below_the_base_and_each_deployment_has_its_own() -> None:
+    loaded = read_deployments("deployments:" + GOOD.format(name="a") + GOOD.format(name="b"))
+    assert [one.root for one in loaded.deployments.values()] == [
+        "file:///var/backups/vectorizer/a",
+        "file:///var/backups/vectorizer/b",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("tier: produktion", "tier: Input should be 'critical', 'production' or 'development'"),
+        ("teir: production", "teir is not known: 'tier' is meant?"),
+        ("server: {connection: x}", "server.url is missing"),
+        ("server: {url: 'localhost:15002'}", "server.url: an address starting with http:// or https://"),
+        ("server: {url: 'http://dana:secret@host'}", "server.url: an address holds no user and no password"),
+        ("server: {url: 'http://host', connecton: x}", "server.connecton is not known: 'connection' is meant?"),
+        ("server: {url: 'http://host', connection: 'a b'}", "server.connection: "),
+        ("server: {url: 'http://host', patience: soon}", "server.patience: a length of time like 90s"),
+        ("store: s3://bucket", "store: a folder like file:///var/backups/vectorizer was expected"),
+        ("store: file://relative", "store: a folder"),
+        ("store: file:///", "store: a folder"),
+        ("copies: [s3://bucket]", "copies is not known"),
+        ("streams: 0", "streams: "),
+        ("streams: many", "streams: "),
+        ("shrink_limit: 20", "shrink_limit: "),
+        ("schedule: {full: '61 * * * *'}", "schedule.full: '61' is no minute"),
+        ("rpo: 15", "rpo: a length of time"),
+        ("restore: {aproval: true}", "restore.aproval is not known: 'approval' is meant?"),
+        ("collections: {exclude: scratch}", "collections.exclude: "),
+        ("tier: [production", "line "),
+        ("store: 'file:///b", "line "),
+        ("tier: *nowhere", "line "),
+        ("streams: 4\n    streams: 5", "line "),
+    ],
+)
+def test_one_mistake_costs_one_deployment_and_says_what_it_is(changes, message) -> None:
+    text = _with(f"    tier: production\n    server: {{url: 'http://h'}}\n    {changes}") if "\n" in changes else None
+    loaded = read_deployments(text or _tried(changes))
+    assert list(loaded.deployments) == ["first", "last"]
+    assert list(loaded.problems) == ["tried"]
+    assert message in loaded.problems["tried"]
+    assert "secret" not in loaded.problems["tried"]
+
+
+@pytest.mark.parametrize("name", ["Upper", "under_score", "-dash", "a" * 41, "with space", "ünicode"])
+def test_a_name_that_could_not_be_a_folder_and_a_dag_is_refused(name) -> None:
+    loaded = read_deployments(_with(GOOD.format(name="x").split("\n", 2)[2], name=name))
+    assert list(loaded.deployments) == ["first", "last"]
+    assert "a deployment's name is made of" in loaded.problems[name]
+
+
+def test_a_name_that_stands_twice_means_neither() -> None:
+    loaded = read_deployments("deployments:" + GOOD.format(name="a") + GOOD.format(name="b") + GOOD.format(name="a"))
+    assert list(loaded.deployments) == ["b"]
+    assert "stands twice" in loaded.problems["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "was expected at the top"),
+        ("- a", "was expected at the top"),
+        ("deployment: {}", "was expected at the top"),
+        ("deployments:", "names no deployment"),
+        ("deployments: {}", "names no deployment"),
+        ("deployments: [a]", "names no deployment"),
+        ("deployments: {a: {", "line 1"),
+    ],
+)
+def test_a_file_that_protects_nothing_is_a_problem(text, message) -> None:
+    loaded = read_deployments(text)
+    assert loaded.deployments == {}
+    assert message in loaded.problems["deployments.yaml"]
+
+
+def test_an_entry_that_lost_its_indentation_is_found() -> None:
+    text = "deployments:" + GOOD.format(name="first") + "staging:\n    tier: production\n"
+    loaded = read_deployments(text)
+    assert list(loaded.deployments) == ["first"]
+    assert "indent it" in loaded.problems["staging"]
+
+
+@pytest.mark.parametrize(
+    ("tier", "full", "rpo", "rto"),
+    [
+        (Tier.CRITICAL, "0 2 * * *", timedelta(minutes=15), timedelta(hours=1)),
+        (Tier.PRODUCTION, "0 2 * * *", timedelta(hours=1), timedelta(hours=4)),
+        (Tier.DEVELOPMENT, "0 2 * * 0", timedelta(hours=24), timedelta(hours=24)),
+    ],
+)
+def test_tiers_promise_what_the_guide_says(tier, full, rpo, rto) -> None:
+    terms = TIERS[tier]
+    assert (terms.full, terms.rpo, terms.rto) == (full, rpo, rto)
+
+
+def test_a_promise_that_the_schedule_cannot_keep_is_said_in_words() -> None:
+    (deployment,) = read_deployments(_only("tier: development")).deployments.values()
+    (warning,) = deployment.warnings
+    assert "a recovery point at most 1 d old is promised" in warning
+    assert "up to 7 d apart" in warning
+    assert "rpo: 168h" in warning
+
+
+@pytest.mark.parametrize("mended", ["rpo: 168h", "rpo: 7d", "schedule: {full: '0 2 * * *'}"])
+def test_the_warning_goes_when_its_advice_is_followed(mended) -> None:
+    (deployment,) = read_deployments(_only(f"tier: development\n    {mended}")).deployments.values()
+    assert deployment.warnings == ()
+
+
+def test_a_deployments_own_terms_come_before_its_tiers() -> None:
+    text = _only("tier: production\n    rto: 30min\n    schedule: {full: '0 */6 * * *', verification: '0 1 * * 3'}")
+    (deployment,) = read_deployments(text).deployments.values()
+    terms = deployment.terms
+    assert (terms.full, terms.verification) == ("0 */6 * * *", "0 1 * * 3")
+    assert (terms.rpo, terms.rto) == (timedelta(hours=1), timedelta(minutes=30))
+
+
+def _only(lines: str) -> str:
+    return f"deployments:\n  a:\n    server: {{url: http://h}}\n    store: file:///b\n    {lines}\n"
