@@ -11,12 +11,12 @@ from typing import Any
 from uuid import uuid4
 
 from backup_engine.capture.request import CaptureRequest
-from backup_engine.capture.run import run_capture
 from backup_engine.catalog import Catalog
 from backup_engine.model import system_clock
 from backup_engine.records import VerificationLevel
 from backup_engine.restore.planning import preview_restore
 from backup_engine.restore.request import RestoreMode, RestoreRequest
+from backup_engine.run import run_capture
 from backup_engine.run_key import random_run_key
 from backup_engine.storage.identity import read_identity
 from backup_engine.storage.opening import open_store

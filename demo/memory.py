@@ -7,11 +7,11 @@ from typing import Self
 
 import psutil
 
-INTERVAL_SECONDS = 2.0
+INTERVAL_SECONDS = 5.0
 
 
 class MemoryWatch:
-    """Ask every two seconds, from a thread of its own.
+    """Ask every five seconds, from a thread of its own.
 
     :param bytes_now: gives what is taken now
     """

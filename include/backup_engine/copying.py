@@ -11,7 +11,7 @@ from backup_engine.archive.manifest import ArchiveFacts, Folder, archive_key, re
 from backup_engine.archive.reading import load_sidecar
 from backup_engine.errors import DamagedArchive, InvalidInput, ObjectExists, ObjectNotFound
 from backup_engine.model import Document
-from backup_engine.names import reservation_key
+from backup_engine.names import pointer_key, reservation_key
 from backup_engine.records import TRAVELLING_KINDS, UnreadableRecord, read_records, record_key
 from backup_engine.storage.contract import Store, read_bytes
 
@@ -66,6 +66,7 @@ def copy_backup(folder: Folder, name: str, source: Store, target: Store) -> Copy
     if _same_sidecar(folder, name, source, target):
         return CopyReport(name=name, bytes=sidecar.archive.bytes, copied=0)
     _copy_small(source, target, reservation_key(name))
+    _copy_small(source, target, pointer_key(sidecar.manifest.clear.run_key))
     key, where = archive_key(folder, name), f"{target.url}/{archive_key(folder, name)}"
     _clear_unfinished(target, key, sidecar.archive)
     if not _exists(target, key):

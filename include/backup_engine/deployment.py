@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from backup_engine.capture.request import SHRINK_LIMIT
 from backup_engine.model import Document
 from backup_engine.tiers import TIERS, VERIFICATION_SCHEDULE, Duration, Schedule, Terms, Tier
 
@@ -101,7 +102,7 @@ class Deployment(Document):
     rpo: Duration | None = None
     rto: Duration | None = None
     restore: RestoreSettings = RestoreSettings()
-    shrink_limit: float = Field(default=0.2, gt=0, le=1)
+    shrink_limit: float = Field(default=SHRINK_LIMIT, gt=0, le=1)
     acknowledged: tuple[Text, ...] = ()
 
     @property

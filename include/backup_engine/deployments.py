@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import yaml
@@ -93,7 +94,7 @@ def _blocks(lines: list[str]) -> Iterator[tuple[int, str]]:
     found = [(number, _ENTRY.match(line)) for number, line in enumerate(lines) if number > top]
     depths = [(number, len(match["indent"])) for number, match in found if match]
     starts = [number for number, depth in depths if depth <= depths[0][1]]
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         yield start, "".join(lines[start:end])
 
 

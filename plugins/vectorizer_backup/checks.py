@@ -5,6 +5,7 @@ Reads the metadata database, which tasks may not; this runs as a command, beside
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 
 from airflow import plugins_manager
@@ -32,6 +33,8 @@ _PLUGIN = "vectorizer_backup"
 
 def check_airflow(environment: Mapping[str, str]) -> Iterator[Finding]:
     """Look at everything, the deployments one by one."""
+    # As `airflow connections test` does it (3.3): without this, connections of the metadata database are not found.
+    os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     path = configuration_path(environment)
     loaded = load_deployments(path)
     yield Finding(Level.OK, "configuration", f"{path}: {', '.join(sorted(loaded.deployments)) or 'no deployment'}")

@@ -49,8 +49,15 @@ os.environ.update(
     AIRFLOW__CORE__LOAD_EXAMPLES="False",
     AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{HOME}/airflow.db",
     AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
-    VECTORIZER_BACKUP_CONFIG=str(HOME / "deployments.yaml"),
 )
+
+
+@pytest.fixture(scope="package", autouse=True)
+def configuration() -> Iterator[None]:
+    """Let these tests, and no others, have these deployments."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VECTORIZER_BACKUP_CONFIG", str(HOME / "deployments.yaml"))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from backup_engine.archive import limits
 from backup_engine.archive.batches import make_batch, schema
 from backup_engine.archive.documents import parse_manifest, parse_sidecar
-from backup_engine.archive.entries import GZIP_HEADER, MEMBER_START, member_size, seal, tar_header, unseal
+from backup_engine.archive.entries import END, GZIP_HEADER, MEMBER_START, member_size, seal, tar_header, unseal
 from backup_engine.archive.manifest import Entry, Manifest, Sidecar, StoredEntry
 from backup_engine.archive.parts import coded_schema, decode_part, encode_part
 from backup_engine.archive.reading import ArchiveReader, scan
@@ -301,6 +301,18 @@ def test_a_compressed_member_cannot_explode():
     tracemalloc.stop()
 
 
+def test_nothing_hides_behind_the_content_of_an_entry():
+    header = tar_header("README.txt", 700, int(NOON.timestamp()))
+    stored = one_block(header + b"x" * 700 + b"hidden".ljust(324, b"\0"))
+    with pytest.raises(DamagedArchive, match=r"README\.txt: zeros were expected behind its content"):
+        unseal(stored, seal("README.txt", b"x" * 700, NOON).entry)
+
+
+def test_a_manifest_of_absurd_size_is_not_even_loaded():
+    with pytest.raises(HostileArchive, match=r"its manifest\.json takes 34\.6 MB, more than any honest one"):
+        scan(BytesSource(seal("manifest.json", bytes(33 << 20), NOON).stored + END))
+
+
 def test_an_entry_that_claims_more_than_the_file_has_is_not_looked_for():
     header = tar_header("README.txt", 8_000_000_000, int(NOON.timestamp()))
     source = BytesSource((GZIP_HEADER + b"\x00\xff\xff\x00\x00" + header).ljust(5000, b"\0"))
@@ -356,6 +368,7 @@ HOSTILE = {
     "prefixes that repeat 1 MiB a thousand times": lambda: parquet(
         rows(1000, name="x" * (1 << 20)), column_encoding={"id": "DELTA_BYTE_ARRAY"}
     ),
+    "a page for every record": lambda: parquet(rows(300), data_page_size=1, write_batch_size=1),
     "another codec": lambda: parquet(rows(3), compression="gzip"),
     "pages of the second kind": lambda: parquet(rows(3), data_page_version="2.0"),
     "another dimension": lambda: parquet(rows(3, 5)),
@@ -393,6 +406,59 @@ def test_the_hostile_parts_are_hostile_for_one_reason_each():
 def test_what_is_no_parquet_is_damage(content):
     with pytest.raises(DamagedArchive, match=r"part-00000\.parquet"):
         decode_part(content, 4, "b.tar.gz: part-00000.parquet")
+
+
+def patched(content: bytes, old: str, new: str) -> bytes:
+    """The file with one run of bytes, given in hexadecimal, replaced where it first occurs."""
+    assert bytes.fromhex(old) in content
+    return content.replace(bytes.fromhex(old), bytes.fromhex(new), 1)
+
+
+FOOTER_ROWS = "16 06 19 1c"  # num_rows = 3, and the list of one row group that follows
+PAGE_VALUES = "2c 15 06 15 00 15 06 15 06"  # a data page header: 3 values, PLAIN, RLE, RLE
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (FOOTER_ROWS, "16 08 19 1c", "its row groups do not hold as many rows as it claims"),
+        (PAGE_VALUES, "2c 15 04 15 00 15 06 15 06", "the pages of a column do not hold as much as it claims"),
+        (PAGE_VALUES, "2c 15 05 15 00 15 06 15 06", "a number of at least 0 was expected"),
+        (PAGE_VALUES, "2c 15 06 15 0e 15 06 15 06", "an encoding that this format does not use"),
+        (PAGE_VALUES, "2c 15 06 15 00 15 08 15 06", "an encoding that this format does not use"),
+    ],
+)
+def test_counts_in_footer_and_pages_must_agree(old, new, why):
+    honest = parquet(rows(3))
+    with pytest.raises((HostileArchive, DamagedArchive), match=why):
+        decode_part(patched(honest, old, new), 4)
+
+
+def file_of(footer: str) -> bytes:
+    """Nothing but a footer, given in hexadecimal."""
+    data = bytes.fromhex(footer)
+    return b"PAR1" + data + len(data).to_bytes(4, "little") + b"PAR1"
+
+
+@pytest.mark.parametrize(
+    ("footer", "why"),
+    [
+        ("", "it does not end"),
+        ("36", "it does not end"),
+        ("36 00 06 06 00 00", "a field is there twice"),
+        ("36 ff ff ff ff ff ff ff ff ff ff 01 00", "more than 64 bits"),
+        ("3d 00", "a value of kind 13"),
+        ("1c" * 20 + "00" * 20, "nested too deeply"),
+        ("39 f5 ff ff ff 7f 00", "it does not end"),
+        ("38 ff ff ff 7f 00", "it does not end"),
+        ("36 00 16 00 00", "a list was expected"),
+        ("36 00 19 15 00 00", "a struct was expected"),
+        ("36 00 00", "field 4 is missing"),
+    ],
+)
+def test_a_footer_that_makes_no_sense_never_reaches_the_decoder(footer, why):
+    with pytest.raises(DamagedArchive, match=rf"part-00000\.parquet: .*cannot be read \(.*{why}"):
+        decode_part(file_of(footer), 4, "b.tar.gz: part-00000.parquet")
 
 
 def honest_parts() -> list[bytes]:

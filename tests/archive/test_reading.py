@@ -15,9 +15,10 @@ from backup_engine.archive.batches import make_batch, vectors_of
 from backup_engine.archive.digests import DigestSet, id_hashes, record_digests, rows_of
 from backup_engine.archive.documents import parse_sidecar
 from backup_engine.archive.entries import END, seal
-from backup_engine.archive.manifest import Folder
+from backup_engine.archive.manifest import BackupState, Folder, Standing
 from backup_engine.archive.reading import ArchiveReader, LocalFile, StoredObject, load_sidecar, scan
 from backup_engine.archive.tail import document_bytes
+from backup_engine.archive.tail import sidecar as make_sidecar
 from backup_engine.errors import (
     BackupError,
     DamagedArchive,
@@ -114,6 +115,36 @@ def test_the_manifest_of_another_backup_is_refused_under_this_name():
 def test_an_unknown_collection_is_named_with_those_there_are():
     with pytest.raises(UnknownCollection, match=r"'c0009'; it holds c0001, c0002, c0003"):
         list(usual().reader().parts("c0009"))
+
+
+def test_an_unknown_entry_is_named():
+    with pytest.raises(DamagedArchive, match=r"backup-20261122\.tar\.gz holds no entry 'x'"):
+        usual().reader().entry("x")
+
+
+def test_a_collection_that_could_not_be_read_is_there_by_name_only():
+    given_collection = two_collections()[0]
+    built = usual()
+    clear, private = built.sidecar.manifest.clear, built.sidecar.manifest.private
+    nothing = clear.collections[0].model_copy(
+        update={"standing": Standing.UNREADABLE, "entries": (), "vectors": 0, "state_digest": ""}
+    )
+    manifest = built.sidecar.manifest.model_copy(
+        update={
+            "clear": clear.model_copy(update={"collections": (nothing,), "state": BackupState.PARTIAL}),
+            "private": private.model_copy(
+                update={"collections": (private.collections[0].model_copy(update={"configuration": None}),)}
+            ),
+        }
+    )
+    facts, tail = make_sidecar(manifest, [])
+    reader = Built(tail, facts).reader()
+    reader.check_frame()
+    assert reader.manifest.name_of("c0001") == given_collection.name
+    assert list(reader.parts("c0001")) == []
+    for read in (reader.configuration, lambda key: list(reader.digests(key))):
+        with pytest.raises(DamagedArchive, match="nothing of collection c0001 could be read when it was made"):
+            read("c0001")
 
 
 # ---------------------------------------------------------------- damage

@@ -10,9 +10,9 @@ from backup_engine.archive.batches import vectors_of
 from backup_engine.archive.manifest import Folder
 from backup_engine.archive.reading import ArchiveReader, StoredObject, load_sidecar
 from backup_engine.capture.request import CaptureRequest
-from backup_engine.capture.run import run_capture
 from backup_engine.catalog import Catalog
 from backup_engine.commit import Committed
+from backup_engine.run import run_capture
 from backup_engine.run_key import run_key
 from backup_engine.storage.contract import Store
 from backup_engine.storage.identity import init_store

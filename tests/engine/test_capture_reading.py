@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from itertools import count
 
 import pytest
@@ -303,6 +302,42 @@ CHANGES = st.lists(
 )
 
 
+class Writers:
+    """Other clients that change "docs" before chosen pages, and everything it ever held.
+
+    :param changes: before which page, what, and to which record
+    """
+
+    def __init__(self, server: MemoryServer, changes: list[tuple[int, str, int]]):
+        self.server = server
+        self.changes = changes
+        self.pages = 0
+        now = server.content("docs")
+        self.versions = {key: {value} for key, value in now.items()}
+        self.untouched = dict(now)
+        self.always = set(now)
+
+    def __call__(self, name: str, page: int) -> None:
+        for before, change, number in self.changes:
+            if before == self.pages:
+                self._make(change, number)
+        self.pages += 1
+
+    def _make(self, change: str, number: int) -> None:
+        if change == "delete":
+            self.server.erase("docs", [f"r{number}"])
+        elif change == "upsert":
+            self.server.write("docs", some_records([number], 4, seed=self.pages))
+        else:
+            number += 1000
+            self.server.write("docs", some_records([number], 4))
+        self.untouched.pop(f"r{number}", None)
+        now = self.server.content("docs")
+        self.always &= now.keys()
+        for key, value in now.items():
+            self.versions.setdefault(key, set()).add(value)
+
+
 @pytest.mark.parametrize("paging", ["id", "place"])
 @settings(max_examples=40, deadline=None)
 @given(CHANGES, st.booleans())
@@ -312,40 +347,17 @@ def test_whatever_is_written_meanwhile_what_is_called_good_is_consistent(paging,
     store, server = new_store(clock), MemoryServer(clock=clock, page_records=50, paging=paging, batch_records=20)
     server.fill("docs", 300, dimension=4)
     clock.pass_by(days=1)
-    versions = {key: {value} for key, value in server.content("docs").items()}
-    untouched = dict(server.content("docs"))
-    always = set(versions)
-    pages = []
-
-    def on_page(name, page):
-        pages.append(page)
-        for _, change, number in (change for change in changes if change[0] == len(pages) - 1):
-            actions = {
-                "upsert": partial(server.write, "docs", some_records([number], 4, seed=len(pages))),
-                "insert": partial(server.write, "docs", some_records([1000 + number], 4)),
-                "delete": partial(server.erase, "docs", [f"r{number}"]),
-            }
-            actions[change]()
-            now = server.content("docs")
-            touched = f"r{1000 + number if change == 'insert' else number}"
-            untouched.pop(touched, None)
-            always.intersection_update(now)
-            for key, value in now.items():
-                versions.setdefault(key, set()).add(value)
-
-    server.on_page = on_page
-    limits = {} if fits else ONE_PAGE_IS_TOO_MUCH
+    writers = server.on_page = Writers(server, changes)
     prepared = prepare_capture(request(streams=1), server, store, clock, "a1")
-    summary = export_stream(prepared.plan_key, 0, server, store, clock, "e", **limits)
+    summary = export_stream(prepared.plan_key, 0, server, store, clock, "e", **({} if fits else ONE_PAGE_IS_TOO_MUCH))
     result = exporting.staging.load(store, summary.result_key, exporting.StreamResult).collections[0]
-    server.on_page = lambda name, page: None
     committed = commit_capture(prepared.plan_key, [summary.result_key], store, clock)
     stored = stored_content(store, committed.folder, committed.name)["docs"]
     assert result.complete == (committed.state == "good")
-    assert all(stored[key] in versions[key] for key in stored), "a record nobody ever wrote"
+    assert all(stored[key] in writers.versions[key] for key in stored), "a record nobody ever wrote"
     if result.complete:
-        assert untouched.items() <= stored.items()
-        assert always <= stored.keys()
+        assert writers.untouched.items() <= stored.items()
+        assert writers.always <= stored.keys()
     if result.summary.standing is Standing.FUZZY:
         window = result.summary.window
         assert window.lowest <= len(stored) <= window.highest

@@ -200,6 +200,21 @@ def test_codes_come_back_the_same_and_one_code_off_is_a_difference(kept):
     assert found.different == 1
 
 
+@pytest.mark.parametrize("spread", [0.5, 1e-2, 1e-3, 3e-4])
+def test_one_code_off_is_found_in_vectors_that_hardly_vary_too(spread):
+    random = np.random.default_rng(4)
+    vectors = (1 + spread * random.random((50, 8))).astype(np.float32)
+    grid = shown(make_batch([f"r{row}" for row in range(50)], vectors, [None] * 50), COSINE_SQ8)
+    codes = recover(vectors_of(grid))
+    [piece] = outgoing([Part(grid, codes)], quantized=True)
+    assert compare([piece.expected], [shown(piece.sent, COSINE_SQ8)], COSINE_SQ8, others_allowed=False).passed
+    row, column = next(zip(*np.nonzero((codes.codes > 10) & (codes.codes < 245)), strict=True))
+    codes.codes[row, column] += 1
+    [off] = outgoing([Part(grid, codes)], quantized=True)
+    found = compare([piece.expected], [shown(off.sent, COSINE_SQ8)], COSINE_SQ8, others_allowed=False)
+    assert [example.id for example in found.examples] == [f"r{row}"]
+
+
 def test_codes_at_another_scale_are_a_difference():
     grid = shown(some_records(range(5)), COSINE_SQ8)
     shifted = make_batch(

@@ -14,6 +14,7 @@ from backup_engine.errors import (
     LeaseLost,
     NotFlushed,
     RestoreRefused,
+    ServerFault,
     Unsupported,
 )
 from backup_engine.lease import acquire, held_by
@@ -418,3 +419,58 @@ def test_what_the_server_cannot_create_is_known_before_anything_is_loaded(server
     with pytest.raises(Unsupported):
         execute_restore(plan, backup_of(server).reader(), target, None, clock, owner="a test")
     assert "upsert" not in {method for method, _ in target.calls}
+
+
+class Forgetful(MemoryServer):
+    """Makes collections with another index than it was asked for."""
+
+    def create_collection(self, name: str, configuration) -> None:
+        super().create_collection(name, configuration.model_copy(update={"hnsw": Hnsw(m=99)}))
+
+
+def test_settings_that_the_server_did_not_take_are_a_difference(server, clock):
+    with pytest.raises(ComparisonFailed, match="settings hnsw"):
+        restore(backup_of(server), Forgetful(clock=clock, provider_dimension=8))
+
+
+def test_an_archive_that_gives_fewer_records_than_planned_is_a_difference(server, clock):
+    built = backup_of(server, "docs")
+    target = MemoryServer(clock=clock)
+    plan = planned(built, target)
+    short = plan.model_copy(update={"collections": (plan.collections[0].model_copy(update={"vectors": 51}),)})
+    with pytest.raises(ComparisonFailed, match="gave 50 records, the plan says 51"):
+        execute_restore(short, built.reader(), target, None, clock, owner="a test")
+    assert "docs" not in target.live
+
+
+def test_a_restore_that_was_taken_over_publishes_nothing(server, clock):
+    store, built, target = new_store(clock), backup_of(server, "docs"), MemoryServer(clock=clock)
+
+    def taken_over(name: str, page: int) -> None:
+        clock.pass_by(minutes=5)
+        acquire(store, LEASE, "another", DURATION, clock)
+
+    target.on_page = taken_over
+    with pytest.raises(LeaseLost, match="another"):
+        restore(built, target, NEW, store, clock)
+    assert list(target.live) == [aside_name("docs", ID)]
+
+
+def test_a_loaded_collection_that_vanishes_before_the_swap_leaves_the_live_one(server, clock):
+    built = backup_of(server, "notes")
+    damage(server, "notes")
+    before, configuration = server.content("notes"), server.configuration
+
+    def configured(name: str):
+        found = configuration(name)
+        if any(method == "page" for method, _ in server.calls):
+            server.drop(aside_name("notes", ID))
+        return found
+
+    plan = planned(built, server, REPLACE)
+    server.calls.clear()
+    server.configuration = configured
+    with pytest.raises(ServerFault, match="vanished after loading"):
+        execute_restore(plan, built.reader(), server, None, clock, owner="a test")
+    assert server.content("notes") == before
+    assert server.aliases() == {}

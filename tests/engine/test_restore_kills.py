@@ -7,7 +7,15 @@ from functools import partial
 
 import pytest
 
-from backup_engine.errors import ComparisonFailed, ServerFault, ServerLoading, ServerUnavailable, StoreUnavailable
+from backup_engine.archive import parts
+from backup_engine.errors import (
+    ComparisonFailed,
+    RestoreRefused,
+    ServerFault,
+    ServerLoading,
+    ServerUnavailable,
+    StoreUnavailable,
+)
 from backup_engine.model import Metric
 from backup_engine.restore.execution import execute_restore
 from backup_engine.restore.guard import DURATION
@@ -306,6 +314,52 @@ def test_what_was_loaded_already_is_not_sent_again(monkeypatch):
     revive(scene.server)
     scene.resume()
     assert "upsert" not in {method for method, _ in scene.server.calls}
+
+
+def test_what_was_loaded_half_is_loaded_on_from_there(monkeypatch):
+    monkeypatch.setattr(parts, "PART_ROWS", 4)
+    scene = SCENES["replace"]()
+    scene.run()
+    sent = [name for method, name in scene.server.calls if method == "upsert"]
+    assert sent == [aside_name("docs", ID)] * 3 + [aside_name("notes", ID)] * 3
+    upserts = [number for number, call in enumerate(scene.server.calls, 1) if call[0] == "upsert"]
+    scene = SCENES["replace"]()
+    scene.server.fault = Fault(upserts[1], "after", error=Killed, lasting=True)
+    killed(scene.run)
+    revive(scene.server)
+    scene.resume()
+    sent = [name for method, name in scene.server.calls if method == "upsert"]
+    assert sent == [aside_name("docs", ID)] + [aside_name("notes", ID)] * 3
+    assert "delete_collection" not in {method for method, _ in scene.server.calls}
+
+
+def test_an_alias_that_somebody_put_in_the_gap_is_not_taken_away():
+    scene = SCENES["replace"]()
+    scene.server.watched = ()
+    renames = [number for number, call in enumerate(run_calls("replace"), 1) if call[0] == "rename_collection"]
+    scene.server.fault = Fault(renames[1], "after", error=Killed, lasting=True)
+    killed(scene.run)
+    revive(scene.server)
+    scene.server.delete_alias("notes")
+    scene.server.create_alias("notes", "other")
+    with pytest.raises(RestoreRefused, match="somebody created 'notes'"):
+        scene.resume()
+    assert scene.server.aliases()["notes"] == "other"
+
+
+def test_on_a_server_that_lost_everything_the_disk_forgets_a_name_before_it_is_used():
+    """Nothing is left to flush when the restore begins; once something is loaded, there is."""
+    scene = Scene(NEW, lost=True)
+    scene.server.delete_collection("other")
+    original = scene.server.rename_collection
+
+    def watched_rename(name: str, new_name: str) -> None:
+        scene.server.watched = ("docs", "notes")
+        original(name, new_name)
+
+    scene.server.rename_collection = watched_rename
+    scene.run()
+    assert {name: list(scene.server.content(name)) for name in ("docs", "notes")} == scene.ids
 
 
 def test_what_was_loaded_wrong_is_loaded_again_from_nothing():

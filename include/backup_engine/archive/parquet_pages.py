@@ -20,6 +20,7 @@ from backup_engine.wording import size
 
 _MAGIC = b"PAR1"
 _ENDING = 8  # the footer's length, and the magic
+_MOST_PAGES = 256  # of a column in a row group; a writer fills 1 MiB before it begins another
 _HEADER_BYTES = 512  # without statistics a page header takes about 30
 
 # Fields of parquet.thrift, by struct.
@@ -88,7 +89,7 @@ def inspect_parquet(file: BinaryIO, allowed: Allowance, where: str) -> Inspected
     footer = _read_footer(file, allowed, where)
     try:
         found = list(_groups(file, footer, allowed, where))
-    except (KeyError, TypeError, ValueError) as error:
+    except (TypeError, ValueError) as error:
         raise DamagedArchive(f"{where}: its Parquet footer or a page header cannot be read ({error})") from error
     if sum(rows for rows, _ in found) != footer.get(_FILE_ROWS):
         raise HostileArchive(f"{where}: its row groups do not hold as many rows as it claims")
@@ -121,47 +122,56 @@ def _read_footer(file: BinaryIO, allowed: Allowance, where: str) -> Struct:
 def _groups(file: BinaryIO, footer: Struct, allowed: Allowance, where: str) -> Iterator[tuple[int, int]]:
     """Give rows and decoded bytes of every row group, all of whose pages have been looked at."""
     left = allowed.rows
-    for group in _list(footer[_FILE_GROUPS]):
-        rows = _number(_struct(group)[_GROUP_ROWS])
+    for group in _list(_field(footer, _FILE_GROUPS)):
+        rows = _number(_field(group, _GROUP_ROWS))
         left -= rows
         if rows > allowed.group_rows or left < 0:
             raise HostileArchive(
                 f"{where}: more rows than the {allowed.rows:,}, or {allowed.group_rows:,} a group, expected"
             )
-        columns = _list(_struct(group)[_GROUP_COLUMNS])
+        columns = _list(_field(group, _GROUP_COLUMNS))
         yield rows, sum(_decoded_bytes(file, _struct(column), rows, allowed, where) for column in columns)
 
 
 def _decoded_bytes(file: BinaryIO, chunk: Struct, rows: int, allowed: Allowance, where: str) -> int:
-    meta = _struct(chunk[_CHUNK_META])
+    meta = _struct(_field(chunk, _CHUNK_META))
     odd = _CHUNK_FILE in chunk or _META_DICTIONARY in meta or _META_INDEX in meta
-    if odd or meta[_META_CODEC] not in _CODECS:
+    if odd or _field(meta, _META_CODEC) not in _CODECS:
         raise HostileArchive(f"{where}: a column is stored in a way this format does not use")
-    values = rows * (allowed.width if len(_list(meta[_META_PATH])) > 1 else 1)
-    if meta[_META_VALUES] != values:
+    values = rows * (allowed.width if len(_list(_field(meta, _META_PATH))) > 1 else 1)
+    if _field(meta, _META_VALUES) != values:
         raise HostileArchive(f"{where}: a column does not claim the {values:,} values that were expected")
-    position = _number(meta[_META_PAGES])
-    end = position + _number(meta[_META_COMPRESSED])
+    position = _number(_field(meta, _META_PAGES))
+    end = position + _number(_field(meta, _META_COMPRESSED))
     total = 0
-    while position < end:
+    for _ in range(_MOST_PAGES):
+        if position >= end:
+            break
         file.seek(position)
         header, taken = read_struct(file.read(_HEADER_BYTES))
         data = _checked_page(header, where)
-        position += taken + _number(header[_PAGE_COMPRESSED])
-        total, values = total + _number(header[_PAGE_PLAIN]), values - _number(data[_DATA_VALUES])
+        position += taken + _number(_field(header, _PAGE_COMPRESSED))
+        total, values = total + _number(_field(header, _PAGE_PLAIN)), values - _number(_field(data, _DATA_VALUES))
     if position != end or values != 0:
         raise HostileArchive(f"{where}: the pages of a column do not hold as much as it claims")
     return total
 
 
 def _checked_page(header: Struct, where: str) -> Struct:
-    if header[_PAGE_TYPE] != _DATA_PAGE:
+    if _field(header, _PAGE_TYPE) != _DATA_PAGE:
         raise HostileArchive(f"{where}: a page is of a kind that this format does not use")
-    data = _struct(header[_PAGE_DATA])
-    levels = {data[_DATA_DEFINITIONS], data[_DATA_REPETITIONS]}
-    if data[_DATA_ENCODING] not in _ENCODINGS or levels != {_RLE}:
+    data = _struct(_field(header, _PAGE_DATA))
+    levels = {_field(data, _DATA_DEFINITIONS), _field(data, _DATA_REPETITIONS)}
+    if _field(data, _DATA_ENCODING) not in _ENCODINGS or levels != {_RLE}:
         raise HostileArchive(f"{where}: a page is in an encoding that this format does not use")
     return data
+
+
+def _field(struct: Value, number: int) -> Value:
+    value = _struct(struct).get(number)
+    if value is None:
+        raise ValueError(f"field {number} is missing")
+    return value
 
 
 def _number(value: Value) -> int:

@@ -1,7 +1,7 @@
 """Several reads of one collection that would not keep still, made one: what each saw, united by id.
 
 Disk holds the records of each read that keeps them, and the id and 17 bytes for each record of each read; memory holds
-about a million rows of that log at a time, whatever the size.
+a quarter of a million rows of that log at a time, and two bytes for each row.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ import pyarrow as pa
 from backup_engine.archive.digests import id_hashes
 
 _ROW = np.dtype([("first", "<u8"), ("second", "<u8"), ("read", "u1")])
-_SHARE = 1 << 20  # rows of the log looked at together
+_SHARE = 1 << 18  # rows of the log looked at together
 
 Rows = npt.NDArray[np.int64]
+Log = npt.NDArray[np.void]
 Mask = npt.NDArray[np.bool_]
 Batches = Callable[[], Iterator[pa.RecordBatch]]
 
@@ -157,11 +158,20 @@ class SeveralReads:
         rows = self._rows
         if not rows:
             return
-        log = np.memmap(self._log, _ROW, "r", shape=(rows,))
         kept = np.repeat([source.records is not None for source in self._sources], [s.rows for s in self._sources])
         shares = 1 + rows // _SHARE
         for share in range(shares):
-            yield _grouped(log, np.flatnonzero(log["first"] % shares == share), kept)
+            yield _grouped(*self._share(share, shares, rows), kept)
+
+    def _share(self, share: int, shares: int, rows: int) -> tuple[Rows, Log]:
+        """Give the rows of a share, and what the log says in them: all rows of one id are in one share."""
+        numbers, found = [np.empty(0, np.int64)], [np.empty(0, _ROW)]
+        for start in range(0, rows, _SHARE):
+            log = np.fromfile(self._log, _ROW, min(_SHARE, rows - start), offset=start * _ROW.itemsize)
+            chosen = np.flatnonzero(log["first"] % shares == share)
+            numbers.append(chosen + start)
+            found.append(log[chosen])
+        return np.concatenate(numbers), np.concatenate(found)
 
     def _ids_of(self, rows: Iterable[Rows], size: int) -> Iterator[list[str]]:
         ids: list[str] = []
@@ -200,23 +210,22 @@ def _pieces(batches: Iterable[pa.RecordBatch], mask: Mask) -> Iterator[tuple[pa.
             yield batch, piece
 
 
-def _log_rows(batch: pa.RecordBatch, read: int) -> npt.NDArray[np.void]:
+def _log_rows(batch: pa.RecordBatch, read: int) -> Log:
     halves = id_hashes(batch).view("<u8").reshape(-1, 2)
     rows = np.empty(batch.num_rows, _ROW)
     rows["first"], rows["second"], rows["read"] = halves[:, 0], halves[:, 1], read
     return rows
 
 
-def _grouped(log: npt.NDArray[np.void], rows: Rows, kept: Mask) -> _Groups:
+def _grouped(rows: Rows, log: Log, kept: Mask) -> _Groups:
     if not len(rows):
         return _Groups(np.empty(0, np.uint8), rows, rows)
-    share = log[rows]
-    order = np.lexsort((share["second"], share["first"]))  # stable: rows of one id stay in the order of reading
-    share, rows = share[order], rows[order]
-    new = (np.diff(share["first"]) != 0) | (np.diff(share["second"]) != 0)
+    order = np.lexsort((log["second"], log["first"]))  # stable: rows of one id stay in the order of reading
+    log, rows = log[order], rows[order]
+    new = (np.diff(log["first"]) != 0) | (np.diff(log["second"]) != 0)
     starts = np.concatenate([[0], np.flatnonzero(new) + 1])
     kept_rows = np.where(kept[rows], rows, -1)
-    return _Groups(np.maximum.reduceat(share["read"], starts), rows[starts], np.maximum.reduceat(kept_rows, starts))
+    return _Groups(np.maximum.reduceat(log["read"], starts), rows[starts], np.maximum.reduceat(kept_rows, starts))
 
 
 def _sorted(rows: Iterable[Rows]) -> Rows:

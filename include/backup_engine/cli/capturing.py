@@ -8,7 +8,6 @@ from threading import Event
 
 from backup_engine.archive.manifest import Manifest
 from backup_engine.capture.request import CaptureRequest
-from backup_engine.capture.run import run_capture
 from backup_engine.catalog import Catalog
 from backup_engine.cli.context import find_deployment, new_token
 from backup_engine.cli.output import ProgressLines, say
@@ -16,6 +15,7 @@ from backup_engine.commit import Committed
 from backup_engine.model import Clock, system_clock
 from backup_engine.ports import Source
 from backup_engine.readiness import Verdict, assess_readiness, patience
+from backup_engine.run import run_capture
 from backup_engine.run_key import random_run_key
 from backup_engine.storage.contract import Store
 from backup_engine.storage.identity import read_identity

@@ -114,7 +114,7 @@ def _create(work: Work, item: PlannedCollection) -> _Outcome:
     if item.aside is None:
         done = compared is not None and item.target in listed
         return _Outcome(compared, now=False) if compared and done else _load(work, item, item.target)
-    stage = creating_stage(item, listed, compared=compared is not None)
+    stage = creating_stage(item, listed)
     if compared is not None and stage is Stage.DONE:
         tidy(work, item)
         return _Outcome(compared, now=False)

@@ -15,6 +15,8 @@ NORMALISED = 1e-6
 normalises in float32: one rounding of a component of at most 1, 2**-24 = 6e-8, and another for the scale it multiplies
 with; the length itself cancels out."""
 
+_ROUNDING = 2**-22  # what those roundings come to, and a bit; no two codes that are closer can be told apart
+
 _LEVELS = 255
 _BLOCK_BYTES = 2 << 20  # of floats worked on at once; in double precision, and several times over, that is 30 MiB
 
@@ -42,25 +44,24 @@ def identical(expected: Vectors, actual: Vectors) -> Mask:
 def equivalent(expected: Vectors, actual: Vectors, coded: Mask, kept: CollectionConfiguration) -> Mask:
     """Mark the rows that are the same to a server that keeps them so.
 
-    * SQ8, and the backup knows the codes: the same codes, lo and hi
+    * SQ8, and the backup knows the codes: the same codes, lo and hi, which is the same values to the bit, or after
+      normalising within a quarter of the step between two codes
     * SQ8 made of floats: within one step of the 255 between smallest and largest component
     * otherwise: the same floats
     * Cosine: all of it after bringing to unit length, as the server does before it keeps anything
 
     :param coded: shape (rows,); the backup's floats are what SQ8 shows
     """
-    quantized = kept.quantization is Quantization.SQ8
     cosine = kept.metric is Metric.COSINE
     wanted, found = (_unit(side) if cosine else side.astype(np.float64) for side in (expected, actual))
     allowed = np.full((len(expected), 1), NORMALISED if cosine else 0.0)
-    if quantized:  # codes made now are shown as they are: truncated, and so a little shorter than unit length
-        found = np.where(coded[:, None], found, actual)
+    if kept.quantization is Quantization.SQ8:
         steps = (wanted.max(axis=1, keepdims=True) - wanted.min(axis=1, keepdims=True)) / _LEVELS
-        rounding = NORMALISED * np.abs(wanted).max(axis=1, keepdims=True)
-        allowed = np.where(coded[:, None], allowed, steps + rounding)
+        same_codes = np.clip(steps / 4, _ROUNDING, NORMALISED) if cosine else allowed
+        one_step = steps + NORMALISED * np.abs(wanted).max(axis=1, keepdims=True)
+        allowed = np.where(coded[:, None], same_codes, one_step)
+        found = np.where(coded[:, None], found, actual)  # codes made now are truncated: a little shorter than unit
     near: Mask = np.all(np.abs(wanted - found) <= allowed, axis=1)
-    if quantized and cosine:
-        near &= ~coded | np.all(_codes(expected) == _codes(actual), axis=1)
     return near
 
 
@@ -70,12 +71,3 @@ def _unit(vectors: Vectors) -> npt.NDArray[np.float64]:
     lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
     unit: npt.NDArray[np.float64] = wide / np.where(lengths > 0, lengths, 1.0)[:, None]
     return unit
-
-
-def _codes(vectors: Vectors) -> npt.NDArray[np.float64]:
-    """Tell each component's code: where it lies between its vector's smallest and largest."""
-    wide = vectors.astype(np.float64)
-    low = wide.min(axis=1, keepdims=True)
-    spread = wide.max(axis=1, keepdims=True) - low
-    codes: npt.NDArray[np.float64] = np.rint((wide - low) / np.where(spread > 0, spread, 1.0) * _LEVELS)
-    return codes

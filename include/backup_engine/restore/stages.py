@@ -39,12 +39,10 @@ def replacing_stage(item: PlannedCollection, listed: Container[str]) -> Stage:
     return Stage.INTRUDED if aside else Stage.DONE
 
 
-def creating_stage(item: PlannedCollection, listed: Container[str], *, compared: bool) -> Stage:
-    """Tell the stage of a collection that replaces nothing.
-
-    :param compared: this restore wrote down that it loaded the collection and found it right: what it does before it
-        renames, and nobody else does
+def creating_stage(item: PlannedCollection, listed: Container[str]) -> Stage:
+    """Tell the stage of a collection that replaces nothing. ``DONE`` may be somebody else's collection too, unless this
+    restore wrote down that it loaded and compared its own: what it does before it renames, and nobody else does.
     """
     if item.target not in listed:
         return Stage.VACANT
-    return Stage.DONE if compared and item.aside not in listed else Stage.INTRUDED
+    return Stage.INTRUDED if item.aside in listed else Stage.DONE

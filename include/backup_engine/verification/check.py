@@ -21,10 +21,7 @@ _MOST_PROBLEMS = 1_000
 
 @dataclass(slots=True)
 class Check:
-    """The counts of one verification, and its problems.
-
-    :param completed: it came to its end; one that stopped early did not compare everything
-    """
+    """The counts of one verification, and its problems."""
 
     store: Store
     folder: Folder
@@ -33,7 +30,6 @@ class Check:
     progress: Progress
     temporary: Path | None
     began: datetime = field(init=False)
-    completed: bool = False
     problems: list[Problem] = field(default_factory=list)
     collections: int = 0
     entries: int = 0
@@ -63,7 +59,7 @@ class Check:
             folder=self.folder,
             level=level,
             at=self.began,
-            passed=self.completed and not self.problems,
+            passed=not self.problems,
             collections=self.collections,
             entries=self.entries,
             vectors=self.vectors,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,9 @@ from backup_engine.errors import BackupError, ConfigurationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
-    from backup_engine.vectorizer.server import VectorizerServer
 
     from backup_engine.vectorizer.credentials import Credentials
+    from backup_engine.vectorizer.server import VectorizerServer
     from backup_engine.vectorizer.settings import ClientSettings
 
 DEFAULT_PORT = 15002
@@ -22,6 +23,9 @@ DEFAULT_PORT = 15002
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 300.0
 """Seconds; the server builds a whole page, up to a GiB of JSON, before it sends the first byte."""
+
+HASTE = 30.0
+"""Seconds; a loading server is silent for longer, so asking again later beats holding on."""
 
 
 class VectorizerHook(BaseHook):
@@ -72,10 +76,18 @@ class VectorizerHook(BaseHook):
 
         return connect(self.url, self._credentials(), self._settings())
 
+    def get_hasty_conn(self) -> VectorizerServer:
+        """Give the server for a single look that somebody waits for: one try, half a minute."""
+        from backup_engine.vectorizer.server import connect
+
+        usual = self._settings()
+        limits = replace(usual, read_timeout=min(usual.read_timeout, HASTE), deadline=HASTE, attempts=1)
+        return connect(self.url, self._credentials(), limits)
+
     def test_connection(self) -> tuple[bool, str]:
         """Ask the server for its version and its collections, as the form's test button does."""
         try:
-            server = self.get_conn()
+            server = self.get_hasty_conn()
             facts, states = server.facts(), server.collections()
         except BackupError as error:
             return False, f"{type(error).__name__}: {error}"

@@ -10,6 +10,7 @@ from airflow.sdk import BaseSensorOperator, PokeReturnValue
 from backup_engine.errors import NoGoodBackup, TransientError
 from vectorizer_backup.dag_defaults import POKE_INTERVAL, SILENCE_TIMEOUT
 from vectorizer_backup.forms import refuse_unknown_fields
+from vectorizer_backup.hooks.vectorizer import VectorizerHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,7 +42,7 @@ class ServerLoadedSensor(BaseSensorOperator):
         from backup_engine.lease import held_by
         from backup_engine.model import system_clock
         from backup_engine.readiness import assess_readiness
-        from vectorizer_backup.connecting import server_of, store_of_deployment
+        from vectorizer_backup.connecting import store_of_deployment
 
         refuse_unknown_fields(context)
         store, _ = store_of_deployment(self.deployment)
@@ -55,7 +56,7 @@ class ServerLoadedSensor(BaseSensorOperator):
         last = good.manifest if good else None
         deadline = self._deadline(context, last, now)
         try:
-            server = server_of(self.deployment.server.connection)
+            server = VectorizerHook(self.deployment.server.connection).get_hasty_conn()
             facts, states = server.facts(), server.collections()
         except TransientError as error:
             if now >= deadline:

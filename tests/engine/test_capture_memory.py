@@ -1,0 +1,85 @@
+"""Memory stays flat whatever the size of a collection."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from backup_engine.archive.batches import make_batch
+from backup_engine.capture.exporting import export_stream
+from backup_engine.capture.planning import prepare_capture
+from backup_engine.commit import commit_capture
+from backup_engine.model import CollectionState, Reading, ServerFacts
+from backup_engine.storage.identity import init_store
+from backup_engine.storage.local import LocalStore
+from tests.engine.captures import STORE_ID, Time, request
+from tests.engine.samples import configuration
+
+DIMENSION = 128
+BATCH = 5000
+MEBIBYTE = 1 << 20
+
+
+class Endless:
+    """A server whose collection is made up as it is read, and moves: each read misses another batch."""
+
+    def __init__(self, batches: int):
+        self.batches = batches
+        self.asked = 0
+        self.readings = 0
+
+    def facts(self):
+        return ServerFacts(url="endless://", version="3.5.0", uptime_seconds=10**6)
+
+    def aliases(self):
+        return {}
+
+    def configuration(self, name):
+        return configuration(DIMENSION)
+
+    def collections(self):
+        self.asked += 1
+        count, moment = self.batches * BATCH, str(self.asked)
+        return (CollectionState(name="docs", vectors=count, dimension=DIMENSION, created_at="", updated_at=moment),)
+
+    def read(self, state, *, single_page=False):
+        self.readings += 1
+        return Reading(self.batches, self._read(self.readings))
+
+    def retrieve(self, name, ids):
+        return make_batch(ids, np.zeros((len(ids), DIMENSION), np.float32), [None] * len(ids))
+
+    def _read(self, missed: int):
+        for number in (number for number in range(self.batches) if number != missed):
+            vectors = np.random.default_rng(number).standard_normal((BATCH, DIMENSION), np.float32)
+            yield make_batch([f"{number}-{row}" for row in range(BATCH)], vectors, [None] * BATCH)
+
+
+def peak(batches: int) -> int:
+    """Capture and commit; give the most memory this process ever had, in bytes."""
+    clock = Time()
+    with tempfile.TemporaryDirectory() as folder:
+        store = LocalStore(Path(folder), clock)
+        init_store(store, "production", clock, lambda: STORE_ID)
+        server = Endless(batches)
+        prepared = prepare_capture(request(streams=1), server, store, clock, "a1")
+        summary = export_stream(prepared.plan_key, 0, server, store, clock, "e", single_page_bytes=1000)
+        committed = commit_capture(prepared.plan_key, [summary.result_key], store, clock)
+        assert (committed.state, committed.vectors) == ("good", batches * BATCH)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def in_a_process_of_its_own(batches: int) -> int:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply_async(peak, (batches,)).get(timeout=120)
+
+
+def test_three_times_the_records_take_hardly_more_memory():
+    """300,000 more records of half a kilobyte are 150 MB; a worker has 512. A moving collection takes most."""
+    small, large = (in_a_process_of_its_own(batches) for batches in (30, 90))
+    assert large < small + 100 * MEBIBYTE
+    assert large < 512 * MEBIBYTE
