@@ -42,12 +42,12 @@ def _killed(work, number):
     def body():
         _dying_at(number)
         work()
-        os.kill(os.getpid(), signal.SIGTERM)  # done: leave at once, without the wrapped calls
+        os._exit(0)  # done: leave at once, without the wrapped calls
 
     worker = _processes.Process(target=body, daemon=True)
     worker.start()
     worker.join(60)
-    assert worker.exitcode in {-signal.SIGKILL, -signal.SIGTERM}
+    assert worker.exitcode in {-signal.SIGKILL, 0}
     return worker.exitcode == -signal.SIGKILL
 
 
