@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any, Self, TypeVar
 
 import requests
@@ -206,8 +205,8 @@ class AirflowClient:
             )
 
         question = poll(asked, f"{task_id} of {run_id} to ask", deadline_seconds)
-        asked_at = datetime.fromisoformat(question["task_instance"]["start_date"])
-        time.sleep(max(0.0, (asked_at + timedelta(seconds=SETTLE_SECONDS) - datetime.now(UTC)).total_seconds()))
+        # From when it was seen: a question that is asked again keeps the task's first start date.
+        time.sleep(SETTLE_SECONDS)
         return question
 
     def answer(self, dag_id: str, run_id: str, task_id: str, option: str) -> None:

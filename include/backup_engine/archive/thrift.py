@@ -33,7 +33,7 @@ def read_struct(data: bytes) -> tuple[Struct, int]:
 
 
 class _Reader:
-    """A position in bytes; what reads beyond them raises ``IndexError``."""
+    """A position in bytes. Every value takes at least one: what claims more than there are ends in ``IndexError``."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -72,8 +72,6 @@ class _Reader:
         count = head >> 4
         if count == _LONG:
             count = self._unsigned()
-        if count > len(self._data) - self.position:
-            raise IndexError("more values than bytes")
         return [self._value(head & 15, depth) for _ in range(count)]
 
     def _number(self) -> int:
