@@ -56,7 +56,7 @@ def verification_form() -> dict[str, Param]:
     return {
         "backups": Param(
             [],
-            type="array",
+            type=["null", "array"],
             items={"type": "string", "minLength": 1, "maxLength": 100},
             uniqueItems=True,
             title="Backups",
@@ -119,7 +119,7 @@ def _where_to_restore(deployment: Deployment) -> dict[str, Param]:
         ),
         "rename": Param(
             [],
-            type="array",
+            type=["null", "array"],
             items={"type": "string", "pattern": "^[^=]+=[^=]+$", "maxLength": 601},
             uniqueItems=True,
             title="Rename",
@@ -174,7 +174,7 @@ def refuse_unknown_fields(context: Context) -> None:
 def _collections(description: str) -> Param:
     return Param(
         [],
-        type="array",
+        type=["null", "array"],  # the form marks what cannot be null as required
         items=_COLLECTION,
         uniqueItems=True,
         title="Collections",

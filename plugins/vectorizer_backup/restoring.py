@@ -28,8 +28,8 @@ def restore_request(restore_id: str, backup: str, params: Mapping[str, Any]) -> 
     return RestoreRequest(
         restore_id=restore_id,
         backup=backup,
-        collections=tuple(params["collections"]) or None,
-        rename=renames(params["rename"]),
+        collections=tuple(params["collections"] or ()) or None,
+        rename=renames(params["rename"] or ()),
         mode=RestoreMode(params["mode"]),
         allow_incomplete=params["allow_incomplete"],
         allow_quantization=params["allow_quantization"],

@@ -90,7 +90,7 @@ class PlanVerificationOperator(BaseOperator):
         refuse_unknown_fields(context)
         store, identity = store_of_deployment(self.deployment)
         catalog = Catalog(store, system_clock)
-        choices = _choices(catalog, context["params"]["backups"], context["params"]["count"])
+        choices = _choices(catalog, context["params"]["backups"] or (), context["params"]["count"])
         if not choices:
             raise NoGoodBackup(f"{store.url} holds no backup that could be read; start the full backup")
         for choice in choices:
