@@ -32,36 +32,46 @@ from backup_engine.restore.planning import preview_restore
 from backup_engine.restore.request import RestoreMode, RestoreRequest
 from backup_engine.storage.contract import Store
 
+PointArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="NAME|latest|latest-verified|TIME", help="What to restore; a time finds the newest before it."
+    ),
+]
+ArchiveOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--archive",
+        metavar="FILE",
+        help="Restore from this file instead; it needs no store.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+RenameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="OLD=NEW", help="Restore OLD under the name NEW; may be given again."),
+]
+ModeOption = Annotated[
+    RestoreMode,
+    typer.Option(
+        "--mode",
+        help="new: refuse names that exist. merge: write what the backup has, delete nothing. "
+        "replace: make the collections equal to the backup; what is there now is kept aside until `release`.",
+    ),
+]
 RestoreArgument = Annotated[str, typer.Argument(metavar="RESTORE", help="The id that `restore` printed.")]
 
 
 def restore(
-    point: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[NAME|latest|latest-verified|TIME]", help="What to restore; a time finds the newest before it."
-        ),
-    ] = None,
-    archive: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Restore from this file instead; it needs no store.", exists=True, dir_okay=False
-        ),
-    ] = None,
+    point: PointArgument = None,
+    archive: ArchiveOption = None,
     store: StoreOption = None,
     server: ServerOption = None,
     deployment: DeploymentOption = None,
     collection: CollectionsOption = None,
-    rename: Annotated[
-        list[str] | None, typer.Option(metavar="OLD=NEW", help="Restore OLD under the name NEW; may be given again.")
-    ] = None,
-    mode: Annotated[
-        RestoreMode,
-        typer.Option(
-            help="new: refuse names that exist. merge: write what the backup has, delete nothing. "
-            "replace: make the collections equal to the backup; what is there now is kept aside until `release`."
-        ),
-    ] = RestoreMode.NEW,
+    rename: RenameOption = None,
+    mode: ModeOption = RestoreMode.NEW,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Replace without asking.")] = False,
     api_key_file: KeyFileOption = None,
