@@ -46,6 +46,7 @@ class AirflowProcess:
         self._more = dict(environment or {})
         self._port = 0
         self._process: psutil.Popen | None = None
+        self._session: int | None = None
 
     def __enter__(self) -> Self:
         """Start it."""
@@ -133,13 +134,19 @@ class AirflowProcess:
         """All processes that were started with this home: children whose parent died are found too."""
         own = os.getpid()
         for process in psutil.process_iter():
-            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if process.pid != own and process.environ().get("AIRFLOW_HOME") == str(self.home):
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError):
+                if process.pid != own and self._is_ours(process):
                     yield process
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        """Tell by the session, for a process that names itself writes over its environment; else by the home."""
+        if self._session is not None and os.getsid(process.pid) == self._session:
+            return True
+        return bool(process.environ().get("AIRFLOW_HOME") == str(self.home))
 
     def _spawn(self, log: IO[bytes]) -> psutil.Popen:
         command = [sys.executable, "-m", "airflow", "standalone"]
-        return psutil.Popen(
+        process = psutil.Popen(
             command,
             env=self.environment,
             cwd=self.home,
@@ -148,6 +155,8 @@ class AirflowProcess:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        self._session = process.pid
+        return process
 
     def _settings(self) -> dict[str, str]:
         server_log, trigger_log = self._log_ports
