@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
+from backup_engine.archive.documents import SIDECAR_BYTES
 from backup_engine.archive.manifest import ArchiveFacts, Folder, archive_key, records_prefix, sidecar_key
 from backup_engine.archive.reading import load_sidecar
 from backup_engine.errors import DamagedArchive, InvalidInput, ObjectExists, ObjectNotFound
@@ -14,8 +15,6 @@ from backup_engine.model import Document
 from backup_engine.names import pointer_key, reservation_key
 from backup_engine.records import TRAVELLING_KINDS, UnreadableRecord, read_records, record_key
 from backup_engine.storage.contract import Store, read_bytes
-
-_SIDECAR_LIMIT = 64 << 20
 
 
 class CopyReport(Document):
@@ -104,7 +103,7 @@ def _same_sidecar(folder: Folder, name: str, source: Store, target: Store) -> bo
     key = sidecar_key(folder, name)
     if not _exists(target, key):
         return False
-    if read_bytes(source, key, limit=_SIDECAR_LIMIT) != read_bytes(target, key, limit=_SIDECAR_LIMIT):
+    if read_bytes(source, key, limit=SIDECAR_BYTES) != read_bytes(target, key, limit=SIDECAR_BYTES):
         raise ObjectExists(f"{target.url}/{key} is another backup than {source.url}/{key}; copy to a root of its own")
     return True
 

@@ -104,12 +104,6 @@ class ServerFacts(Document):
     now: Moment | None = None
     unquantized_dimensions: tuple[int, ...] | None = None
 
-    def started_before(self, moment: datetime, clock: datetime) -> bool | None:
-        """Whether the server was up already at ``moment``; None when it does not tell its uptime."""
-        if self.uptime_seconds is None:
-            return None
-        return (clock - moment).total_seconds() < self.uptime_seconds
-
 
 @dataclass(frozen=True, slots=True)
 class Reading:
