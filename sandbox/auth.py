@@ -97,6 +97,11 @@ class Doorkeeper:
         recent.append(now)
         return True
 
+    def forget(self) -> None:
+        """Forget what a restart forgets: keys, their requests, and who was locked out."""
+        self._requests.clear()
+        self._attempts.clear()
+
     def _note_failure(self, attempts: _Attempts, now: float) -> None:
         if now - attempts.since > ATTEMPT_WINDOW_SECONDS:
             attempts.count, attempts.since = 0, now
@@ -122,7 +127,7 @@ class Doorkeeper:
 
 def protect(app: FastAPI, password: str, folder: Path) -> None:
     """Ask for credentials on every route but the public ones."""
-    doorkeeper = Doorkeeper(password, folder)
+    doorkeeper = app.state.doorkeeper = Doorkeeper(password, folder)
     app.include_router(_routes(doorkeeper))
     app.add_middleware(_Gate, doorkeeper=doorkeeper, routes=app.router.routes)
 

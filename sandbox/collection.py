@@ -15,6 +15,7 @@ from sandbox.settings import Settings
 
 INDEX_BYTES_PER_VECTOR = 100
 HISTORY_EVERY_SECONDS = 60
+BYTES_OF_A_POINTER = 8
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Collection:
     def __init__(self, name: str, settings: Settings) -> None:
         self.name = name
         self.settings = settings
-        self.created_at = self.updated_at = clock.now()
+        self._created_at = self._updated_at = clock.now()
         self.count = 0
         self.history: list[dict[str, int]] = []
         self._order = _Order()
@@ -89,8 +90,15 @@ class Collection:
     @classmethod
     def loaded(cls, name: str, settings: Settings, page: Page) -> Self:
         """Read a collection from disk: text and length of every vector are normalised."""
+        collection = cls(name, settings)
+        collection.arrive(page)
+        return collection
+
+    def arrive(self, page: Page) -> None:
+        """Take in what was read from disk, all at once."""
         vectors = normalise_when_loaded(page.vectors)
-        return cls._with(name, settings, Page(page.ids, vectors, _normalised(page.payloads)))
+        self._store(Page(page.ids, vectors, _normalised(page.payloads)))
+        self._count_loaded(page.ids)
 
     @classmethod
     def as_ghost(cls, name: str, settings: Settings, page: Page) -> Self:
@@ -99,25 +107,32 @@ class Collection:
         The server loads it into its full-precision map. Where the collection keeps quantized vectors it
         then counts them and lists none; an id written again is listed once for the load and once for itself.
         """
-        if not settings.keeps_quantized:
-            return cls._with(name, settings, Page(page.ids, page.vectors, _normalised(page.payloads)))
         collection = cls(name, settings)
+        if not settings.keeps_quantized:
+            collection._store(Page(page.ids, page.vectors, _normalised(page.payloads)))
         collection._count_loaded(page.ids)
         return collection
 
-    @classmethod
-    def _with(cls, name: str, settings: Settings, page: Page) -> Self:
-        collection = cls(name, settings)
-        collection._store(page)
-        collection._count_loaded(page.ids)
-        return collection
+    @property
+    def created_at(self) -> str:
+        """When it was made; of a sharded one nobody knows."""
+        return self._created_at if self.settings.shards is None else clock.now()
+
+    @property
+    def updated_at(self) -> str:
+        """When it was last written to; of a sharded one nobody knows."""
+        return self._updated_at if self.settings.shards is None else clock.now()
 
     def __contains__(self, vector_id: str) -> bool:
         """Say whether the record is stored, whatever the collection counts."""
         return vector_id in self._rows
 
     def ids(self) -> list[str]:
-        """Give the ids in the order of insertion, as every listing does."""
+        """Give the ids in the order of insertion, as every listing does; none of a sharded collection."""
+        return self.found_ids() if self.settings.shards is None else []
+
+    def found_ids(self) -> list[str]:
+        """Give the ids that a search looks through."""
         return [vector_id for vector_id in self._order.entries.values() if vector_id in self._rows]
 
     def page(self, ids: Sequence[str]) -> Page:
@@ -166,16 +181,20 @@ class Collection:
 
     def touch(self) -> None:
         """Note that something was written."""
-        self.updated_at = clock.now()
+        self._updated_at = clock.now()
 
     def sample_count(self) -> None:
         """Remember the count, at most once a minute; asking for the details does this."""
+        if self.settings.shards is not None:
+            return
         at = int(time.time())
         if not self.history or at - self.history[-1]["at"] >= HISTORY_EVERY_SECONDS:
             self.history.append({"at": at, "count": self.count})
 
     def sizes(self) -> Sizes:
-        """Sum up the bytes of index and payloads; binary collections show nothing."""
+        """Sum up the bytes of index and payloads; binary collections show nothing, sharded ones a pointer each."""
+        if self.settings.shards is not None:
+            return Sizes(BYTES_OF_A_POINTER * self.count, BYTES_OF_A_POINTER * self.count)
         if self.settings.quantization == "binary":
             return Sizes()
         vectors = len(self._rows) * (self._shelf.bytes_per_vector + INDEX_BYTES_PER_VECTOR)

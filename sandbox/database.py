@@ -1,6 +1,8 @@
 """All collections, their aliases, and what memory and disk make of a name."""
 
 import time
+from collections import deque
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from sandbox.collection import Collection, Page
@@ -10,21 +12,27 @@ from sandbox.failures import (
     CollectionNotFoundError,
     InvalidConfigurationError,
     NotFoundError,
+    OnDiskOnly,
     StorageError,
 )
 from sandbox.settings import Settings
 
 
 class Database:
-    """The state of one server process."""
+    """The state of one server process.
 
-    def __init__(self, data_dir: Path) -> None:
+    What is on disk is read at once and becomes collections one after the other, by `advance`.
+
+    :param delay: awaited while a collection of so many vectors is being loaded because somebody asked for it
+    """
+
+    def __init__(self, data_dir: Path, delay: Callable[[int], Awaitable[None]] | None = None) -> None:
         self.disk = Disk(data_dir)
         self.started = time.monotonic()
+        self._delay = delay
         self._collections: dict[str, Collection] = {}
         self._aliases: dict[str, str] = {}
-        for name in self.disk.names():
-            self._load_at_start(name)
+        self._coming = deque(self.disk.everything())
 
     @property
     def uptime_seconds(self) -> int:
@@ -42,19 +50,45 @@ class Database:
     def get(self, name: str) -> Collection:
         """Give the collection a name or alias stands for.
 
-        One that is only on disk is brought back by being asked for: a ghost.
-
         :raises CollectionNotFoundError: when neither memory nor disk has it
+        :raises OnDiskOnly: when it must be brought back first, see `load`
         """
         canonical = self._resolve(name)
         if canonical in self._collections:
             return self._collections[canonical]
-        saved = self.disk.load(canonical)
-        if saved is None:
+        if canonical not in self.disk:
             raise CollectionNotFoundError(name)
-        ghost = Collection.as_ghost(canonical, saved.settings, saved.page)
-        self._collections[canonical] = ghost
-        return ghost
+        raise OnDiskOnly(canonical)
+
+    async def load(self, name: str) -> None:
+        """Bring back what only the disk has, because somebody asked for it: a ghost.
+
+        This takes a moment, and what got the name meanwhile is overwritten.
+        """
+        saved = self.disk.load(name)
+        if saved is None:
+            return
+        if self._delay is not None:
+            await self._delay(len(saved.page.ids))
+        self._collections[name] = Collection.as_ghost(name, saved.settings, saved.page)
+
+    @property
+    def coming(self) -> list[tuple[str, int]]:
+        """Names and vectors of what the start has not loaded yet; the first is in work."""
+        return [(saved.name, len(saved.page.ids)) for saved in self._coming]
+
+    def advance(self) -> None:
+        """Load the next collection of the start, and list the one after it with nothing in it.
+
+        One that was asked for by name meanwhile is there already, and gets everything twice.
+        """
+        if not self._coming:
+            return
+        saved = self._coming.popleft()
+        begun = self._collections.get(saved.name) or self._begin(saved)
+        begun.arrive(saved.page)
+        if self._coming and self._coming[0].name not in self._collections:
+            self._begin(self._coming[0])
 
     def create(self, name: str, settings: Settings) -> Collection:
         """Make a new, empty collection; only memory and aliases are asked whether the name is free.
@@ -136,13 +170,15 @@ class Database:
         self._aliases[new] = self._aliases.pop(old)
 
     def flush(self) -> None:
-        """Write all collections to disk.
+        """Write all collections to disk, but sharded ones.
 
         Without any collection nothing is written and nothing is wrong: the last one deleted comes back.
 
         :raises StorageError: when all collections together hold no vector
         """
-        collections = [_saved(collection) for collection in self._collections.values()]
+        collections = [
+            _saved(collection) for collection in self._collections.values() if not collection.settings.shards
+        ]
         if not collections:
             return
         if not any(saved.page.ids for saved in collections):
@@ -151,11 +187,9 @@ class Database:
             )
         self.disk.save(collections)
 
-    def _load_at_start(self, name: str) -> None:
-        saved = self.disk.load(name)
-        if saved is not None:
-            settings = saved.settings.as_loaded_at_start()
-            self._collections[name] = Collection.loaded(name, settings, saved.page)
+    def _begin(self, saved: Saved) -> Collection:
+        collection = self._collections[saved.name] = Collection(saved.name, saved.settings.as_loaded_at_start())
+        return collection
 
     def _resolve(self, name: str) -> str:
         for _ in range(len(self._aliases) + 1):

@@ -40,10 +40,15 @@ class Disk:
             for number, saved in enumerate(collections):
                 write_saved(archive, str(number), saved)
 
-    def names(self) -> list[str]:
-        """Names in the archive, in the order they were saved."""
+    def everything(self) -> list[Saved]:
+        """Read all collections of the archive, in the order they were saved."""
         with self._opened() as archive:
-            return list(_directory(archive)) if archive else []
+            return [read_saved(archive, folder) for folder in _directory(archive).values()] if archive else []
+
+    def __contains__(self, name: str) -> bool:
+        """Say whether the archive has a collection of that name."""
+        with self._opened() as archive:
+            return archive is not None and name in _directory(archive)
 
     def load(self, name: str) -> Saved | None:
         """One collection of the archive; None when it has none of that name."""

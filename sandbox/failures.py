@@ -142,3 +142,11 @@ class UnprocessableError(TextError):
 
 class ConnectionDropped(Exception):
     """The handler panicked: the connection closes without an answer and the server lives on."""
+
+
+class OnDiskOnly(Exception):
+    """A collection must be loaded before it can be had; the request is handled again when it is."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name

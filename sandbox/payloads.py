@@ -12,7 +12,7 @@ SIGNED_64 = range(-(2**63), 2**63)
 UNSIGNED_64 = range(2**64)
 FIRST_EXPONENT = -5
 _WRITTEN_OTHERWISE = re.compile(r"\d[eE][+-]?\d|\d{19}")
-_MAYBE_BEYOND_64_BITS = re.compile(r"\d{19}")
+_MAYBE_BEYOND_64_BITS = re.compile(r"[:,\[{-][0-9]{19}")
 
 
 def to_text(value: Json) -> str:

@@ -5,8 +5,12 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Self
+from typing import IO, Literal, Self
+
+from sandbox.rules import Rule, Seen
+from sandbox.steering import Steering
 
 READY = "listening on "
 START_DEADLINE_SECONDS = 30.0
@@ -25,14 +29,31 @@ class SandboxProcess:
     :param port: 0 picks a free one; a restart keeps the port of the first start
     :param password: turns authentication on, user `admin`; handed over in the environment, never as an argument
     :param log: file that takes the process's log; without it the log is shown only when a start fails
+    :param dialect: `bare` is the server people run, `guide` the one its backup guide describes
+    :param faults: whether rules can be placed while it runs; they are gone when the process ends
+    :param rules: faults that are placed at every start
+    :param loading: vectors a second of every load from disk, or `steps` that the control route drives
     """
 
     def __init__(
-        self, data_dir: Path | str, port: int = 0, password: str | None = None, log: Path | None = None
+        self,
+        data_dir: Path | str,
+        port: int = 0,
+        password: str | None = None,
+        log: Path | None = None,
+        *,
+        dialect: Literal["bare", "guide"] = "bare",
+        faults: bool = False,
+        rules: Sequence[Rule] = (),
+        loading: float | Literal["steps"] | None = None,
     ) -> None:
         self.data_dir = Path(data_dir)
         self.password = password
         self.log = log or self.data_dir / "sandbox.log"
+        self.dialect = dialect
+        self.loading = loading
+        self.rules = tuple(rules)
+        self._faults = faults or loading == "steps"
         self._port = port
         self._process: subprocess.Popen[str] | None = None
         self._url = ""
@@ -91,13 +112,52 @@ class SandboxProcess:
         self.stop()
         self.start()
 
+    def revive(self) -> None:
+        """Wait until it ended by itself, killed by a rule, and start it again on the same port and data.
+
+        :raises SandboxError: when it does not end within 30 seconds
+        """
+        self._wait_until_ended()
+        self.start()
+
+    @property
+    def steering(self) -> Steering:
+        """The control route.
+
+        :raises SandboxError: when the process was not asked to have one
+        """
+        if not self._faults:
+            raise SandboxError("the sandbox takes no rules: start it with faults=True")
+        return Steering(self.url)
+
+    def place(self, *rules: Rule) -> None:
+        """Add faults; each counts the requests from now on."""
+        self.steering.place(*rules)
+
+    def requests(self) -> list[Seen]:
+        """Tell the requests since the start or the last `clear`, the first with the number 1."""
+        return self.steering.requests()
+
+    def applied(self) -> list[int]:
+        """Tell how often each rule was applied, in the order they were placed."""
+        return self.steering.applied()
+
+    def clear(self) -> None:
+        """Take all rules and the list of requests away, and let go whoever waits because of a rule."""
+        self.steering.clear()
+
     def _running(self) -> "subprocess.Popen[str]":
         if self._process is None:
             raise SandboxError("the sandbox is not running: call start() first")
         return self._process
 
     def _command(self) -> list[str]:
-        return [sys.executable, "-m", "sandbox", "--port", str(self._port), "--data", str(self.data_dir)]
+        command = [sys.executable, "-m", "sandbox", "--port", str(self._port), "--data", str(self.data_dir)]
+        command += ["--dialect", self.dialect, *(["--faults"] if self._faults else [])]
+        command += [] if self.loading is None else ["--loading", str(self.loading)]
+        for rule in self.rules:
+            command += ["--fault", rule.model_dump_json(by_alias=True)]
+        return command
 
     def _environment(self) -> dict[str, str]:
         environment = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}

@@ -1,95 +1,89 @@
-"""Pages of records as JSON text, fast enough for a collection in one answer."""
+"""Pages of records as JSON text, fast enough for a collection in one answer.
+
+Numbers are written by orjson, whose digits and exponents are those of the server's own library.
+"""
 
 import json
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+import orjson
 
 from sandbox.quantisation import Floats
 
-# Small enough for the caches, and far from the 2 GiB of text that one column takes.
-VALUES_AT_ONCE = 1 << 18
+# Small enough for the caches.
+BYTES_AT_ONCE = 1 << 20
 
 
 class RawJson:
-    """A piece of an answer that is JSON text already."""
+    """A part of an answer that is JSON text already, in pieces."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
 
 
-def encode(value: object) -> str:
+def encode(value: object) -> bytes:
     """Write compact JSON; takes `RawJson` anywhere in it."""
-    return "".join(parts(value))
+    return b"".join(parts(value))
 
 
-def parts(value: object) -> Iterator[str]:
+def parts(value: object) -> Iterator[bytes]:
     """Write the same piece by piece, without ever joining what is large."""
     if isinstance(value, RawJson):
-        yield value.text
+        yield from value.pieces
     elif isinstance(value, dict):
-        yield from _enclosed("{", ((f"{json.dumps(key)}:", item) for key, item in value.items()), "}")
+        yield from _enclosed(b"{", ((scalar(key) + b":", item) for key, item in value.items()), b"}")
     elif isinstance(value, list | tuple):
-        yield from _enclosed("[", (("", item) for item in value), "]")
+        yield from _enclosed(b"[", ((b"", item) for item in value), b"]")
     else:
-        yield json.dumps(value, ensure_ascii=False)
+        yield scalar(value)
 
 
-def shortest(vectors: Floats) -> list[str]:
+def scalar(value: object) -> bytes:
+    """Write a string, a number, a truth or nothing."""
+    return orjson.dumps(value) if isinstance(value, str) else json.dumps(value).encode()
+
+
+def raw(payload: str | None) -> RawJson | None:
+    """Take a payload text as it is; None stays None."""
+    return None if payload is None else RawJson(payload.encode())
+
+
+def shortest(vectors: Floats) -> Iterator[bytes]:
     """Write one JSON array a vector, shortest digits that give the float32 back: the Qdrant dialect."""
-    return [text for block in _blocks(vectors) for text in _arrays(block)]
+    for row in np.ascontiguousarray(vectors):
+        yield orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def widened(vectors: Floats) -> list[str]:
+def widened(vectors: Floats) -> Iterator[bytes]:
     """Write one JSON array a vector, each float32 as the float64 it equals: list, GraphQL and backups."""
-    return [text for block in _blocks(vectors) for text in _arrays(block.astype(np.float64))]
+    for row in vectors:
+        yield orjson.dumps(row.astype(np.float64), option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def joined(pieces: Iterable[str]) -> RawJson:
-    """Join pieces of JSON text to an array."""
-    return RawJson("[" + ",".join(pieces) + "]")
+def joined(items: Iterable[bytes]) -> RawJson:
+    """Join JSON texts to an array."""
+    return RawJson(b"[", *_batches(items), b"]")
 
 
-def _enclosed(opening: str, items: Iterable[tuple[str, object]], closing: str) -> Iterator[str]:
+def _batches(items: Iterable[bytes]) -> Iterator[bytes]:
+    """Join while the memory is still in the caches."""
+    batch: list[bytes] = []
+    separator, size = b"", 0
+    for item in items:
+        batch.append(item)
+        size += len(item)
+        if size >= BYTES_AT_ONCE:
+            yield separator + b",".join(batch)
+            batch, separator, size = [], b",", 0
+    if batch:
+        yield separator + b",".join(batch)
+
+
+def _enclosed(opening: bytes, items: Iterable[tuple[bytes, object]], closing: bytes) -> Iterator[bytes]:
     separator = opening
     for label, item in items:
         yield separator + label
         yield from parts(item)
-        separator = ","
-    yield closing if separator == "," else opening + closing
-
-
-def _blocks(vectors: Floats) -> Iterator[Floats]:
-    rows = max(1, VALUES_AT_ONCE // max(1, vectors.shape[1]))
-    for start in range(0, len(vectors), rows):
-        yield vectors[start : start + rows]
-
-
-def _arrays(vectors: NDArray[np.floating]) -> list[str]:
-    rows, dimension = vectors.shape
-    if not dimension:
-        return ["[]"] * rows
-    offsets = pa.array(np.arange(0, vectors.size + 1, dimension, dtype=np.int32))
-    lists = pa.ListArray.from_arrays(offsets, _numbers(vectors.reshape(-1)))
-    return [f"[{text}]" for text in pc.binary_join(lists, ",").to_pylist()]
-
-
-def _numbers(values: NDArray[np.floating]) -> pa.Array:
-    texts = pc.cast(pa.array(values), pa.string())
-    finite = np.isfinite(values)
-    if not finite.all():
-        texts = pc.replace_with_mask(texts, pa.array(~finite), pa.scalar("null"))
-    whole = finite & (values == np.trunc(values))
-    if whole.any():
-        mask = pa.array(whole)
-        texts = pc.replace_with_mask(texts, mask, _with_point(pc.filter(texts, mask)))
-    return texts
-
-
-def _with_point(texts: pa.Array) -> pa.Array:
-    """Write `1` as `1.0`, as the server does; what has an exponent needs no point."""
-    bare = pc.invert(pc.match_substring(texts, "e"))
-    return pc.if_else(bare, pc.binary_join_element_wise(texts, "0", "."), texts)
+        separator = b","
+    yield closing if separator == b"," else opening + closing

@@ -27,7 +27,7 @@ def nearest(collection: Collection, vector: Sequence[float], limit: int) -> list
     """
     if len(vector) != collection.settings.dimension:
         raise InvalidDimensionError(collection.settings.dimension, len(vector))
-    page = collection.everything()
+    page = collection.page(collection.found_ids())
     if not page.ids:
         return []
     scores = np.nan_to_num(normalise(page.vectors) @ normalise(as_floats([vector]))[0])

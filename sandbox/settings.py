@@ -44,6 +44,7 @@ class Settings:
     :param quantization: `sq8`, `binary`, `product` or `none`
     :param subquantizers: of product quantization; nothing else reads it
     :param normalizes_text: only collections made by a write to a missing name do
+    :param shards: how many; a sharded collection counts and finds its vectors, but never lists or saves them
     :param storage: what GraphQL calls `storageType`; unknown for collections made by a write or over GraphQL
     """
 
@@ -54,6 +55,8 @@ class Settings:
     hnsw: Hnsw = Hnsw()
     normalizes_text: bool = False
     storage: str | None = "MEMORY"
+    shards: int | None = None
+    graph: bool = False
 
     @property
     def keeps_quantized(self) -> bool:
@@ -141,9 +144,9 @@ def graphql_view(settings: Settings) -> dict[str, Json]:
             "efSearch": settings.hnsw.ef_search,
         },
         "storageType": settings.storage,
-        "shardingEnabled": False,
-        "shardCount": None,
-        "graphEnabled": False,
+        "shardingEnabled": settings.shards is not None,
+        "shardCount": settings.shards,
+        "graphEnabled": settings.graph,
     }
 
 

@@ -4,11 +4,12 @@ import json
 import re
 
 from fastapi import Request, Response
+from starlette.types import Receive, Scope, Send
 
 from sandbox.database import Database
 from sandbox.failures import InvalidFieldError, TextError
 from sandbox.payloads import Json
-from sandbox.rendering import encode
+from sandbox.rendering import BYTES_AT_ONCE, parts
 
 SLASH = "\x00"
 _MAYBE_HALF_A_CHARACTER = re.compile(rb"\\u[dD]")
@@ -20,7 +21,26 @@ class Refused(ValueError):
 
 def answer(value: object, status: int = 200, media_type: str = "application/json") -> Response:
     """Return an answer with a JSON body; `RawJson` anywhere in the value is written as it is."""
-    return Response(encode(value), status, media_type=media_type)
+    pieces = list(parts(value))
+    if sum(map(len, pieces)) > BYTES_AT_ONCE:
+        return _InPieces(pieces, status, media_type)
+    return Response(b"".join(pieces), status, media_type=media_type)
+
+
+class _InPieces(Response):
+    """An answer of a known length that is never in one piece in memory."""
+
+    def __init__(self, pieces: list[bytes], status: int, media_type: str) -> None:
+        super().__init__(None, status, {"content-length": str(sum(map(len, pieces)))}, media_type)
+        self._pieces = pieces
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        for piece in self._pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        if self.background is not None:
+            await self.background()
 
 
 def database(request: Request) -> Database:

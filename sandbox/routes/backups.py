@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,12 +20,13 @@ from sandbox.failures import (
     PlainError,
     UnprocessableError,
 )
+from sandbox.patience import PatientRoute, patiently
 from sandbox.payloads import Json
-from sandbox.rendering import RawJson, encode, joined, parts, widened
+from sandbox.rendering import RawJson, encode, joined, parts, raw, widened
 from sandbox.settings import Settings
 from sandbox.wire import answer, database, json_body, optional, required_text
 
-router = APIRouter()
+router = APIRouter(route_class=PatientRoute)
 
 # The server takes the size of a pointer triple for the size of the data: 24 for every collection it found.
 BYTES_OF_A_VECTOR_HANDLE = 24
@@ -54,7 +56,7 @@ async def create_backup(request: Request) -> Response:
     about: dict[str, Json] = {"id": str(uuid4()), "name": name, "date": clock.now()}
     about |= {"collections": names, "size": BYTES_OF_A_VECTOR_HANDLE * len(data)}
     with replacing(_folder(request) / f"{about['id']}.backup") as file:
-        file.writelines(part.encode() for part in parts({**about, "data": data}))
+        file.writelines(parts({**about, "data": data}))
     return answer(about)
 
 
@@ -69,7 +71,7 @@ async def restore_backup(request: Request) -> Response:
         raise PlainError(404, "backup_not_found", f"backup '{backup_id}' not found")
     state = database(request)
     for name, saved in json.loads(path.read_text(encoding="utf-8"))["data"].items():
-        _merge(state, name, saved)
+        await patiently(state, partial(_merge, state, name, saved))
     state.flush()
     return answer({"success": True, "message": "Backup restored successfully"})
 
@@ -95,7 +97,7 @@ def _folder(request: Request) -> Path:
     return database(request).disk.root / "backups"
 
 
-def _readable_files(folder: Path) -> Iterator[tuple[str, str]]:
+def _readable_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in folder.glob("*.backup"):
         data = path.read_bytes()
         try:
@@ -103,7 +105,7 @@ def _readable_files(folder: Path) -> Iterator[tuple[str, str]]:
         except ValueError:
             continue
         if isinstance(about, simdjson.Object):
-            yield str(about.get("date", "")), data.decode()
+            yield str(about.get("date", "")), data
 
 
 def _data(state: Database, names: list[str]) -> dict[str, Json]:
@@ -121,10 +123,10 @@ def _data(state: Database, names: list[str]) -> dict[str, Json]:
     return data
 
 
-def _vectors(collection: Collection) -> Iterator[str]:
+def _vectors(collection: Collection) -> Iterator[bytes]:
     page = collection.everything()
     for vector_id, vector, payload in zip(page.ids, widened(page.vectors), page.payloads, strict=True):
-        metadata = RawJson(_flattened(payload))
+        metadata = raw(_flattened(payload))
         yield encode({"id": vector_id, "vector": RawJson(vector), "metadata": metadata})
 
 

@@ -7,11 +7,12 @@ from fastapi import APIRouter, Request, Response
 from sandbox import clock, settings
 from sandbox.collection import Collection
 from sandbox.failures import ProviderDimensionError, StorageError
+from sandbox.patience import PatientRoute
 from sandbox.payloads import Json
 from sandbox.settings import PROVIDER, PROVIDER_DIMENSION
 from sandbox.wire import answer, database, json_body, optional, required_text, segment, whole_number
 
-router = APIRouter()
+router = APIRouter(route_class=PatientRoute)
 
 KIB, MIB = 1024, 1024 * 1024
 NORMALIZATION_DETAILS = {
@@ -42,7 +43,7 @@ async def create_collection(request: Request) -> Response:
     dimension = whole_number(optional(body, "dimension"), PROVIDER_DIMENSION)
     metric = optional(body, "metric")
     metric = metric if isinstance(metric, str) else "cosine"
-    if dimension != PROVIDER_DIMENSION:
+    if dimension != PROVIDER_DIMENSION and request.app.state.dialect == "bare":
         raise ProviderDimensionError(PROVIDER, PROVIDER_DIMENSION, dimension)
     database(request).create(name, settings.from_native(dimension, metric))
     message = f"Collection '{name}' created successfully"

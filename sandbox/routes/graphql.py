@@ -15,14 +15,15 @@ from graphql.execution import ExecutionResult
 from sandbox import VERSION, payloads, settings
 from sandbox.collection import Collection, Page, Record
 from sandbox.database import Database
-from sandbox.failures import ServerError, TextError
+from sandbox.failures import InvalidConfigurationError, OnDiskOnly, ServerError, TextError
+from sandbox.patience import PatientRoute
 from sandbox.payloads import Json
-from sandbox.rendering import RawJson, widened
+from sandbox.rendering import RawJson, raw, widened
 from sandbox.schema import RULES, SCHEMA
 from sandbox.search import nearest
 from sandbox.wire import answer, database, json_body, optional
 
-router = APIRouter()
+router = APIRouter(route_class=PatientRoute)
 
 MEDIA_TYPE = "application/graphql-response+json"
 PAGE_CAP = 1000
@@ -49,9 +50,13 @@ def _execute(state: Database, query: str, variables: Json, operation: Json) -> E
     errors = validate(SCHEMA, document, RULES)
     if errors:
         return ExecutionResult(None, errors)
-    return execute_sync(
+    result = execute_sync(
         SCHEMA, document, _Root(state).fields(), variable_values=variables or {}, operation_name=operation
     )
+    for problem in result.errors or ():
+        if isinstance(problem.original_error, OnDiskOnly):
+            raise problem.original_error
+    return result
 
 
 def _result_view(result: ExecutionResult) -> dict[str, Json]:
@@ -126,8 +131,8 @@ class _Root:
             {
                 "id": hit.id,
                 "score": hit.score,
-                "vector": RawJson(widened(hit.vector[None, :])[0]),
-                "payload": None if hit.payload is None else RawJson(hit.payload),
+                "vector": RawJson(*widened(hit.vector[None, :])),
+                "payload": raw(hit.payload),
             }
             for hit in hits
             if threshold is None or hit.score >= threshold
@@ -149,8 +154,12 @@ class _Root:
             settings.GRAPHQL_METRICS[input.get("metric") or "COSINE"],
             hnsw=settings.Hnsw(input.get("hnswM") or 16, input.get("hnswEfConstruction") or 200),
             normalizes_text=True,
+            shards=input.get("shardCount"),
+            graph=bool(input.get("enableGraph")),
         )
         try:
+            if wanted.shards is not None and wanted.shards <= 0:
+                raise InvalidConfigurationError("Shard count must be greater than 0")
             return _collection_view(self._state.create(input["name"], wanted))
         except ServerError as error:
             raise GraphQLError(f"Failed to create collection: {error}") from error
@@ -165,12 +174,11 @@ class _Root:
     def _upsert_vector(self, _info: Json, collection: str, input: dict[str, Json]) -> dict[str, Json]:  # noqa: A002
         record = _record(input)
         self._upsert(collection, [record], "vector")
-        payload = None if record.payload is None else RawJson(record.payload)
         return {
             "id": record.id,
             "data": list(record.vector),
             "dimension": len(record.vector),
-            "payload": payload,
+            "payload": raw(record.payload),
         }
 
     def _upsert_vectors(self, _info: Json, input: dict[str, Json]) -> dict[str, Json]:  # noqa: A002
@@ -245,7 +253,7 @@ def _vector_views(page: Page) -> list[dict[str, Json]]:
             "id": vector_id,
             "data": RawJson(vector),
             "dimension": page.vectors.shape[1],
-            "payload": None if payload is None or payload == "null" else RawJson(payload),
+            "payload": None if payload == "null" else raw(payload),
         }
         for vector_id, vector, payload in zip(page.ids, widened(page.vectors), page.payloads, strict=True)
     ]

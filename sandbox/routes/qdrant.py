@@ -1,7 +1,8 @@
 """`/qdrant`: collections, points and aliases in the Qdrant dialect."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 
 from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
@@ -16,12 +17,13 @@ from sandbox.failures import (
     ServerError,
     UnprocessableError,
 )
+from sandbox.patience import PatientRoute, patiently
 from sandbox.payloads import Json
-from sandbox.rendering import RawJson, joined, shortest
+from sandbox.rendering import RawJson, joined, raw, scalar, shortest
 from sandbox.search import nearest
 from sandbox.wire import answer, database, json_body, optional, segment, whole_number
 
-router = APIRouter(prefix="/qdrant")
+router = APIRouter(prefix="/qdrant", route_class=PatientRoute)
 
 SCHEMA_SAMPLE = 100
 ACKNOWLEDGED = {"status": "acknowledged", "operation_id": None}
@@ -50,16 +52,20 @@ async def change_aliases(request: Request) -> Response:
         raise UnprocessableError("missing field `actions`")
     state = database(request)
     for action in actions:
-        match action:
-            case {"create_alias": {"alias_name": str(alias), "collection_name": str(target)}}:
-                state.create_alias(alias, target)
-            case {"delete_alias": {"alias_name": str(alias)}}:
-                state.delete_alias(alias)
-            case {"rename_alias": {"old_alias_name": str(old), "new_alias_name": str(new)}}:
-                state.rename_alias(old, new)
-            case _:
-                raise UnprocessableError("data did not match any variant of untagged enum QdrantAliasOperations")
+        await patiently(state, partial(_change_alias, state, action))
     return answer({"status": "ok", "time": 0.0, "result": True})
+
+
+def _change_alias(state: Database, action: Json) -> None:
+    match action:
+        case {"create_alias": {"alias_name": str(alias), "collection_name": str(target)}}:
+            state.create_alias(alias, target)
+        case {"delete_alias": {"alias_name": str(alias)}}:
+            state.delete_alias(alias)
+        case {"rename_alias": {"old_alias_name": str(old), "new_alias_name": str(new)}}:
+            state.rename_alias(old, new)
+        case _:
+            raise UnprocessableError("data did not match any variant of untagged enum QdrantAliasOperations")
 
 
 @router.get("/collections/{name}/aliases")
@@ -138,8 +144,8 @@ async def search_points(request: Request) -> Response:
         "result": [
             {
                 "id": hit.id,
-                "vector": RawJson(shortest(hit.vector[None, :])[0]) if with_vector else None,
-                "payload": RawJson(payloads.as_points_show_it(hit.payload)) if with_payload else None,
+                "vector": RawJson(*shortest(hit.vector[None, :])) if with_vector else None,
+                "payload": raw(payloads.as_points_show_it(hit.payload)) if with_payload else None,
                 "score": hit.score,
             }
             for hit in hits
@@ -191,7 +197,7 @@ async def upsert_points(request: Request) -> Response:
 async def _insert_afterwards(state: Database, name: str, records: list[Record]) -> None:
     """Insert what was acknowledged; what fails now is written to a log nobody is told of."""
     with suppress(ServerError):
-        state.get(name).insert(records)
+        await patiently(state, lambda: state.get(name).insert(records))
 
 
 def _collection(request: Request) -> Collection:
@@ -260,13 +266,13 @@ def _position(ids: Sequence[str], offset: str | None) -> int:
         return 0
 
 
-def _points(page: Page, with_payload: bool = True, with_vector: bool = True) -> list[str]:
-    vectors = shortest(page.vectors) if with_vector else ["[]"] * len(page.ids)
+def _points(page: Page, with_payload: bool = True, with_vector: bool = True) -> Iterator[bytes]:
+    vectors = shortest(page.vectors) if with_vector else [b"[]"] * len(page.ids)
     texts = map(payloads.as_points_show_it, page.payloads) if with_payload else ["null"] * len(page.ids)
-    return [
-        f'{{"id":{payloads.to_text(vector_id)},"vector":{vector},"payload":{text}}}'
-        for vector_id, vector, text in zip(page.ids, vectors, texts, strict=True)
-    ]
+    return (
+        b'{"id":%b,"vector":%b,"payload":%b}' % (scalar(vector_id), vector, payload.encode())
+        for vector_id, vector, payload in zip(page.ids, vectors, texts, strict=True)
+    )
 
 
 def _record(point: Json, dimension: int) -> Record:

@@ -11,10 +11,11 @@ from fastapi import APIRouter, Request, Response
 from sandbox import clock
 from sandbox.disk import ARCHIVE, Saved, read_saved, replacing, write_saved
 from sandbox.failures import NotFoundError, PlainError
+from sandbox.patience import PatientRoute
 from sandbox.payloads import Json
 from sandbox.wire import answer, database, segment
 
-router = APIRouter()
+router = APIRouter(route_class=PatientRoute)
 
 NATIVE_ID = "%Y%m%dT%H%M%SZ"
 QDRANT_NAME = "%Y%m%d_%H%M%S"

@@ -4,22 +4,28 @@ from collections import Counter
 
 from fastapi import APIRouter, Request, Response
 
-from sandbox import VERSION, clock
+from sandbox import VERSIONS, clock
 from sandbox.collection import Collection
+from sandbox.patience import PatientRoute
 from sandbox.settings import PROVIDER, PROVIDER_DIMENSION
 from sandbox.wire import answer, database
 
-router = APIRouter()
+router = APIRouter(route_class=PatientRoute)
 
 QUANTIZATION_LABELS = {"none": "none", "binary": "binary", "sq8": "sq-8bit", "product": "pq"}
 
 
 @router.get("/health")
-async def health() -> Response:
+async def health(request: Request) -> Response:
     """Answer as ever: never anything but healthy."""
     cache = {"size": 0, "capacity": 1000, "hits": 0, "misses": 0, "evictions": 0, "hit_rate": 0.0}
     timestamp = clock.now().replace("+00:00", "Z")
-    return answer({"status": "healthy", "timestamp": timestamp, "version": VERSION, "cache": cache})
+    return answer({
+        "status": "healthy",
+        "timestamp": timestamp,
+        "version": VERSIONS[request.app.state.dialect],
+        "cache": cache,
+    })
 
 
 @router.get("/status")
@@ -28,7 +34,7 @@ async def status(request: Request) -> Response:
     state = database(request)
     return answer({
         "online": True,
-        "version": VERSION,
+        "version": VERSIONS[request.app.state.dialect],
         "uptime_seconds": state.uptime_seconds,
         "collections_count": len(state.names()),
     })
@@ -44,7 +50,7 @@ async def stats(request: Request) -> Response:
         "collections": len(collections),
         "total_vectors": sum(collection.count for collection in collections),
         "uptime_seconds": state.uptime_seconds,
-        "version": VERSION,
+        "version": VERSIONS[request.app.state.dialect],
         "default_quantization": label,
         "compression_ratio": ratio,
         "providers": [{"name": PROVIDER, "dimension": PROVIDER_DIMENSION, "default": True}],

@@ -9,13 +9,14 @@ from sandbox.collection import Collection, Record
 from sandbox.database import Database
 from sandbox.embedding import embed
 from sandbox.failures import CollectionNotFoundError, InvalidDimensionError, InvalidFieldError, PlainError, ServerError
+from sandbox.patience import PatientRoute
 from sandbox.payloads import Json
-from sandbox.rendering import RawJson, joined, widened
+from sandbox.rendering import RawJson, joined, raw, scalar, widened
 from sandbox.search import Hit, nearest
 from sandbox.settings import PROVIDER_DIMENSION
 from sandbox.wire import answer, database, json_body, optional, required_text, segment, whole_number
 
-router = APIRouter()
+router = APIRouter(route_class=PatientRoute)
 
 LIST_CAP = 50
 LAST_OFFSET = 1_000_000
@@ -32,7 +33,7 @@ async def list_vectors(request: Request) -> Response:
     total = len(ids)
     page = collection.page(ids[offset : offset + limit])
     vectors = joined(
-        f'{{"id":{payloads.to_text(vector_id)},"vector":{vector},"payload":{payload or "null"}}}'
+        b'{"id":%b,"vector":%b,"payload":%b}' % (scalar(vector_id), vector, (payload or "null").encode())
         for vector_id, vector, payload in zip(page.ids, widened(page.vectors), page.payloads, strict=True)
     )
     message = f"Showing {min(limit, total)} of {total} vectors. Use pagination for more."
@@ -150,8 +151,8 @@ def _hit_view(hit: Hit) -> dict[str, Json]:
     return {
         "id": hit.id,
         "score": hit.score,
-        "vector": RawJson(widened(hit.vector[None, :])[0]),
-        "payload": RawJson(hit.payload or "null"),
+        "vector": RawJson(*widened(hit.vector[None, :])),
+        "payload": raw(hit.payload or "null"),
     }
 
 

@@ -12,19 +12,25 @@ from tests.contract.servers import RealProcess, Server
 LIVE_URL = os.environ.get("VECTORIZER_URL", "").rstrip("/")
 BINARY = os.environ.get("VECTORIZER_BINARY", "")
 
-NEEDS_A_PROCESS = {"start_server", "own_server", "own_api"}
+NEEDS_A_PROCESS = {"start_server", "own_server", "own_api", "restarted", "locked"}
+OF_THE_SANDBOX_ALONE = {"test_faults", "test_guide", "test_races", "test_sandbox_process", "test_starting"}
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A live server is not ours to restart; and its recordings are replayed while it is still empty."""
-    if not LIVE_URL:
+    if not (LIVE_URL or BINARY):
         return
     ours = [item for item in items if Path(__file__).parent in item.path.parents]
-    away = {item for item in ours if NEEDS_A_PROCESS & set(getattr(item, "fixturenames", ()))}
+    away = {item for item in ours if _needs_the_sandbox(item)}
     config.hook.pytest_deselected(items=list(away))
     items[:] = sorted(
         (item for item in items if item not in away), key=lambda item: "test_recordings" not in item.nodeid
     )
+
+
+def _needs_the_sandbox(item: pytest.Item) -> bool:
+    needs_a_process = NEEDS_A_PROCESS & set(getattr(item, "fixturenames", ()))
+    return item.path.stem in OF_THE_SANDBOX_ALONE or bool(LIVE_URL and needs_a_process)
 
 
 @pytest.fixture(scope="session")

@@ -110,8 +110,32 @@ def test_a_snapshot_replaces_the_collection(api: Api, filled: str) -> None:
     assert api.details(filled)["metric"] == "DotProduct"
 
 
-def test_a_snapshot_normalises_what_it_brings_back(api: Api, filled: str) -> None:
+def test_a_snapshot_normalises_vectors_and_text(api: Api, filled: str) -> None:
+    api.upsert(filled, {"text": [1, 2, 3, 4]}, {"t": " edge  \r\nline "})
     made = api.post(f"/collections/{filled}/snapshot").json()
     api.post(f"/collections/{filled}/snapshots/{made['id']}/restore")
-    first = api.page(filled)["items"][0]["data"]
-    assert sum(value * value for value in first) == pytest.approx(1, abs=0.02)
+    items = {each["id"]: each for each in api.page(filled)["items"]}
+    assert sum(value * value for value in items["a"]["data"]) == pytest.approx(1, abs=0.02)
+    assert items["text"]["payload"] == {"t": "edge\nline"}
+
+
+def test_snapshots_of_one_second_are_one(api: Api, filled: str) -> None:
+    made = [api.post(f"/collections/{filled}/snapshot").json()["id"] for _ in range(4)]
+    listed = [each["id"] for each in api.get(f"/collections/{filled}/snapshots").json()["snapshots"]]
+    assert listed == sorted(set(made), reverse=True)
+    assert len(listed) < 4
+
+
+def test_an_unknown_snapshot_is_not_found_and_an_unknown_collection_has_none(api: Api, filled: str) -> None:
+    response = api.post(f"/collections/{filled}/snapshots/20200101T000000Z/restore")
+    assert (response.status_code, response.json()["error_type"]) == (404, "not_found")
+    assert api.get(f"/collections/{filled}-missing/snapshots").json()["snapshots"] == []
+
+
+def test_a_snapshot_of_a_ghost_is_empty_and_destroys_what_it_is_restored_to(api: Api, filled: str) -> None:
+    api.save(filled)
+    api.delete(f"/collections/{filled}")
+    made = api.post(f"/collections/{filled}/snapshot").json()
+    api.upsert(filled, {"new": [1, 2, 3, 4]})
+    api.post(f"/collections/{filled}/snapshots/{made['id']}/restore")
+    assert (api.count(filled), api.ids(filled)) == (0, [])

@@ -129,6 +129,20 @@ def test_shadowed_names_are_reached_by_the_qdrant_way_and_graphql(api: Api, shad
     assert api.delete(f"/qdrant/collections/{shadowed}").status_code == 200
 
 
+def test_deleting_the_collection_called_cleanup_deletes_every_empty_one(api: Api, name: str) -> None:
+    api.create(name)
+    api.create(f"{name}-filled")
+    api.upsert(f"{name}-filled", {"a": [1, 2, 3, 4]})
+    api.create("cleanup")
+    api.upsert("cleanup", {"a": [1, 2, 3, 4]})
+    answer = api.delete("/collections/cleanup?dry_run=true").json()
+    assert (answer["dry_run"], name in api.names()) == (True, True)
+    assert api.delete("/collections/cleanup").json()["deleted_count"] == answer["deleted_count"]
+    left = api.names()
+    assert (name in left, f"{name}-filled" in left, "cleanup" in left) == (False, True, True)
+    assert api.delete("/qdrant/collections/cleanup").status_code == 200
+
+
 def test_the_list_says_now_where_details_and_graphql_say_when(api: Api, name: str) -> None:
     api.create(name)
     api.upsert(name, {"a": [1, 2, 3, 4]})

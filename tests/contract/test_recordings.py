@@ -5,12 +5,13 @@ from collections.abc import Callable
 import pytest
 import requests
 
-from tests.contract.replaying import Replay, body_of, differences, flow
+from tests.contract.replaying import RECORDINGS, Replay, body_of, differences, flow
 from tests.contract.servers import Server
 
 # One server went through the first six flows in this order, another through the next three.
 SHARED = ["status", "collections", "vectors", "snapshots", "backups", "errors"]
 RESTARTED = ["lifecycle", "rename", "names"]
+ALONE = "auth"
 
 PASSWORD = "Sup3r-secret-pw!"
 
@@ -63,6 +64,10 @@ def _do_to_the_process(note: str, server: Server | None) -> None:
         server.restart()
 
 
+def test_every_recorded_flow_is_sent_again() -> None:
+    assert {path.stem for path in RECORDINGS.glob("*.json")} == {*SHARED, *RESTARTED, ALONE}
+
+
 def test_a_fresh_server_answers_the_recorded_flows_alike(fresh_url: str) -> None:
     replay = Replay(fresh_url)
     problems = [problem for name in SHARED for problem in replay_flow(replay, name)]
@@ -78,7 +83,7 @@ def test_flows_with_restarts_are_answered_alike(own_server: Server) -> None:
 def test_logins_keys_and_refusals_are_answered_alike(start_server: Callable[..., Server]) -> None:
     replay = Replay(start_server(PASSWORD).url)
     problems: list[str] = []
-    for number, entry in enumerate(flow("auth")):
+    for number, entry in enumerate(flow(ALONE)):
         if entry["note"].startswith("API key, request 97"):
             _use_up_the_minute(replay)
         problems += [f"auth {number} ({entry['note']}): {each}" for each in answer_differences(replay, entry)]
