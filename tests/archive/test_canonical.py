@@ -6,10 +6,17 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup_engine.archive.canonical import MAX_DEPTH, canonical_json, canonical_text, is_json
+from backup_engine.archive.canonical import (
+    MAX_DEPTH,
+    canonical_json,
+    canonical_text,
+    depth_exceeds,
+    exact_text,
+    is_json,
+)
 from backup_engine.errors import UnexpectedAnswer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -18,6 +25,56 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
     max_leaves=20,
 )
+
+TOKENS = [
+    *'{}[],:"\\/ eE+-.0123456789',
+    *(
+        "-0",
+        "-0.0",
+        "1e5",
+        "1E+400",
+        "-1e-400",
+        "5e-324",
+        "1.7976931348623159e308",
+        "0.1",
+        "1e16",
+        "1e-5",
+        "01",
+        "1.",
+        "-",
+    ),
+    *("9" * 19, "9" * 25, "18446744073709551615", "18446744073709551616", "-9223372036854775809", "9" * 4_301),
+    *("true", "false", "null", "NaN", "Infinity", "nul"),
+    *(
+        '"a"',
+        '"b"',
+        '"\\u0061"',
+        '"\\ud800"',
+        '"\\udc00\\ud800"',
+        '"\\ud83d\\ude00"',
+        '"\\u00"',
+        '"\\x"',
+        '"\\/\\b\\u2028"',
+    ),
+    *('"é"', '"\x7f"', '"\x1f"', '"\U0001f600"', "\ufeff", "\x00", "\t", "\n", "\x0b"),
+    *('{"a":1}', '{"b":1,"a":2,"b":3}', "[1,2]", '{"a":', "]}", "[1.5,", '"a":'),
+]
+"""What JSON, and what nearly is JSON, is made of."""
+
+SOUP = st.lists(st.sampled_from(TOKENS), max_size=12).map("".join)
+
+
+def outcome(rewrite, raw):
+    """What it gives, or that it refuses."""
+    try:
+        return rewrite(raw)
+    except (UnexpectedAnswer, ValueError):
+        return None
+
+
+def exactly(raw):
+    text = raw if isinstance(raw, str) else raw.decode()
+    return None if depth_exceeds(text, MAX_DEPTH) else exact_text(text)
 
 
 def same(left, right) -> bool:
@@ -40,6 +97,29 @@ def test_every_way_to_write_a_value_has_one_canonical_text(value, ascii_only, in
     assert canonical_text(canonical.encode()) == canonical
     assert same(json.loads(canonical), value)
     assert is_json(canonical)
+
+
+@given(
+    SOUP | st.tuples(VALUES, SOUP, st.booleans()).map(lambda made: json.dumps(made[0], ensure_ascii=made[2]) + made[1])
+)
+@settings(max_examples=1_000, deadline=None)
+def test_the_fast_way_takes_and_gives_what_the_exact_one_does(raw):
+    expected = outcome(exactly, raw)
+    assert outcome(canonical_text, raw) == expected
+    assert outcome(canonical_text, raw.encode()) == expected
+    assert is_json(raw) or expected is None
+
+
+@given(st.binary(max_size=8), st.sampled_from([b'{"a":"%s"}', b'{"%s":1}', b'"%s"', b"%s"]))
+def test_bytes_that_are_no_text_are_refused_both_ways(some, around):
+    raw = around % some
+    assert outcome(canonical_text, raw) == outcome(exactly, raw)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_doubles_are_written_as_python_writes_them(number):
+    assert canonical_text(f'{{"a":[{number!r}]}}') == f'{{"a":[{number!r}]}}'
+    assert canonical_text(f"{number:.17e}") == repr(number)
 
 
 @given(st.dictionaries(TEXT, st.integers(), min_size=2))

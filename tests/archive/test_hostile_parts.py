@@ -23,6 +23,7 @@ from tests.archive.builder import (
     shown_by_sq8,
     two_collections,
 )
+from tests.archive.memory import arrow_bytes
 
 PART = "collections/c0001-docs-notes-2026/part-00000.parquet"
 DIGESTS = "collections/c0001-docs-notes-2026/digests.parquet"
@@ -82,10 +83,10 @@ HOSTILE = {
 @pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_part_that_asks_for_more_than_any_part_is_refused_before_it_is_decoded(make):
     content = make()
-    before = pa.total_allocated_bytes()
+    before = arrow_bytes()
     with pytest.raises(HostileArchive, match=r"^b\.tar\.gz: part-00000\.parquet: "):
         decode_part(content, 4, "b.tar.gz: part-00000.parquet")
-    assert pa.total_allocated_bytes() - before < 1 << 20
+    assert arrow_bytes() - before < 1 << 20
 
 
 def test_the_hostile_parts_are_hostile_for_one_reason_each():

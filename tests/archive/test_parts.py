@@ -18,7 +18,7 @@ from hypothesis.extra import numpy as hnp
 from backup_engine.archive.batches import make_batch, vectors_of
 from backup_engine.archive.codes import recover
 from backup_engine.archive.limits import PART_BYTES, PART_ROWS
-from backup_engine.archive.parts import Part, decode_part, encode_part, regroup
+from backup_engine.archive.parts import WRITTEN_BYTES, Part, decode_part, encode_part, regroup
 from backup_engine.errors import CaptureRefused, HostileArchive
 from tests.archive.builder import server_quantise, shown_by_sq8
 
@@ -71,9 +71,15 @@ def test_parts_keep_the_order_and_the_limits_whatever_the_pages(sizes, dimension
     groups = list(regroup(pages))
     ids = [name for group in groups for name in group.column("id").to_pylist()]
     assert ids == [f"r{number}" for number in range(sum(sizes))]
-    assert all(0 < group.num_rows <= PART_ROWS and group.nbytes <= PART_BYTES for group in groups)
+    assert all(0 < group.num_rows <= PART_ROWS and group.nbytes <= WRITTEN_BYTES for group in groups)
     for group, following in pairwise(groups):
-        assert group.num_rows == PART_ROWS or group.nbytes + following.slice(0, 1).nbytes > PART_BYTES * 0.99
+        assert group.num_rows == PART_ROWS or group.nbytes + following.slice(0, 1).nbytes > WRITTEN_BYTES * 0.99
+
+
+def test_parts_as_large_as_the_format_allows_are_read():
+    largest = records(1000, payload=PART_BYTES // 1000 - 100)
+    assert largest.nbytes > 3 * WRITTEN_BYTES
+    assert identical(decode_part(encode_part(largest).content, 4).batch, largest)
 
 
 def test_a_record_larger_than_a_part_stands_alone():

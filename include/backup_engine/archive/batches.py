@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from backup_engine.archive.columns import floats, floats_of, texts
+
 Vectors = npt.NDArray[np.float32]
 
 QUIET_NAN = 0x7FC00000
@@ -31,13 +33,13 @@ def make_batch(ids: Sequence[str], vectors: Vectors, payloads: Sequence[str | No
         copied first if it cannot be written to
     :param payloads: canonical JSON text, or None where the record has no payload
     """
-    return batch_of(pa.array(ids, pa.string()), vectors, pa.array(payloads, pa.string()))
+    return batch_of(texts(ids), vectors, texts(payloads))
 
 
 def batch_of(ids: pa.Array, vectors: Vectors, payloads: pa.Array) -> pa.RecordBatch:
     """Put columns together, as ``make_batch`` does, where ids and payloads are Arrow arrays already."""
     rows, dimension = vectors.shape
-    components = pa.array(_with_quiet_nans(vectors).reshape(rows * dimension))
+    components = floats(_with_quiet_nans(vectors).reshape(rows * dimension))
     wanted = schema(dimension)
     column = pa.FixedSizeListArray.from_arrays(components, type=wanted.field("vector").type)
     return pa.RecordBatch.from_arrays([ids, column, payloads], schema=wanted)
@@ -46,8 +48,7 @@ def batch_of(ids: pa.Array, vectors: Vectors, payloads: pa.Array) -> pa.RecordBa
 def vectors_of(batch: pa.RecordBatch) -> Vectors:
     """Show the vectors of a batch, shape (rows, dimension), without copying them."""
     column = batch.column("vector")
-    components: Vectors = column.flatten().to_numpy(zero_copy_only=True)
-    return components.reshape(len(column), column.type.list_size)
+    return floats_of(column.flatten()).reshape(len(column), column.type.list_size)
 
 
 def batch_bytes(batch: pa.RecordBatch) -> int:

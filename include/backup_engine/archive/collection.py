@@ -104,9 +104,10 @@ class CollectionWriter:
             yield from self._sealed("config.json", len(self._config), [self._config])
             for number, batch in enumerate(regroup(batches)):
                 digests.add(batch)
-                self._note_irregular(batch)
                 part = encode_part(batch)
                 self._coded += part.coded
+                if not part.coded:  # codes stand for numbers only
+                    self._note_irregular(batch)
                 yield from self._sealed(f"part-{number:05d}.parquet", part.size, part.pieces)
             file = stack.enter_context(self._temporary_file())
             write_digests(digests, file)
@@ -128,8 +129,8 @@ class CollectionWriter:
 
     def _note_irregular(self, batch: pa.RecordBatch) -> None:
         irregular = np.flatnonzero(rows_with_null_components(batch))
-        listed = irregular[: LISTED_IRREGULAR - len(self._irregular)]
-        self._irregular += batch.column("id").take(pa.array(listed)).to_pylist()
+        ids = batch.column("id")
+        self._irregular += [ids[row].as_py() for row in irregular[: LISTED_IRREGULAR - len(self._irregular)].tolist()]
         self._irregular_count += len(irregular)
 
     def _temporary_file(self) -> BinaryIO:

@@ -83,8 +83,8 @@ class _Tally:
         """Take in a part."""
         self.digests.add(part.batch)
         self.coded += part.codes is not None
-        rows = np.flatnonzero(rows_with_null_components(part.batch))
-        self.irregular += part.batch.column("id").take(pa.array(rows)).to_pylist()
+        ids = part.batch.column("id")
+        self.irregular += [ids[row].as_py() for row in np.flatnonzero(rows_with_null_components(part.batch)).tolist()]
 
     def differences(self, summary: CollectionSummary, private: PrivateCollection) -> Iterator[str]:
         """Compare it with what the manifest says."""
