@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from backup_engine.capture.request import SHRINK_LIMIT
-from backup_engine.model import Document
+from backup_engine.model import Document, ReadWay
 from backup_engine.tiers import TIERS, VERIFICATION_SCHEDULE, Duration, Schedule, Terms, Tier
 
 
@@ -36,10 +37,17 @@ def _folder(value: str) -> str:
     return value.rstrip("/")
 
 
+def _none_for(word: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: None if value == word else value)
+
+
 ServerUrl = Annotated[str, AfterValidator(_address("http", "https"))]
 StoreUrl = Annotated[str, AfterValidator(_folder)]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
+
+KEEP_REPLACED = timedelta(days=7)
+"""Long enough for a weekend and the week after it to show that a restore was right; until then it takes memory."""
 
 
 class ServerSettings(Document):
@@ -49,11 +57,13 @@ class ServerSettings(Document):
     :param url: what the command line uses, with credentials from its environment
     :param patience: how long a run waits for a server that is silent; by default as long as its largest known
         collection takes to load
+    :param read_with: the way to read records; None (``auto``): the best that the server offers
     """
 
     connection: ConnectionId = "vectorizer_default"
     url: ServerUrl
     patience: Duration | None = None
+    read_with: Annotated[ReadWay | None, _none_for("auto")] = None
 
 
 class Scope(Document):
@@ -76,11 +86,13 @@ class RestoreSettings(Document):
     :param targets: connections of other servers that may be restored to
     :param approval: whether a person is asked before an existing collection is changed
     :param second_person: whether that must be another person than the one who started the run
+    :param keep_replaced: how long what a restore replaced is kept on the server; None (``never``): until released
     """
 
     targets: tuple[ConnectionId, ...] = ()
     approval: bool = True
     second_person: bool = True
+    keep_replaced: Annotated[Duration | None, _none_for("never")] = KEEP_REPLACED
 
 
 class Deployment(Document):

@@ -100,6 +100,10 @@ class CollectionExists(RequestRefused):
     """The name is taken, by a collection or by an alias."""
 
 
+class SnapshotNotFound(RequestRefused):
+    """The server's disk does not have this snapshot of this collection (any more)."""
+
+
 class UnexpectedAnswer(PermanentError):
     """The server answered something this product does not understand."""
 
@@ -176,6 +180,10 @@ class UnknownFormat(PermanentError):
 
 class CaptureRefused(PermanentError):
     """What was read must not be committed."""
+
+
+class RestoreMeanwhile(CaptureRefused):
+    """A restore ran while the server was read: these results never become a backup, but the run may begin again."""
 
 
 class NoGoodBackup(PermanentError):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
@@ -50,6 +50,15 @@ class Quantization(StrEnum):
     PRODUCT = "product"
 
 
+class ReadWay(StrEnum):
+    """Which of the server's interfaces records are read from, the one to prefer first."""
+
+    SCROLL = "scroll"
+    GRAPHQL = "graphql"
+    LIST = "list"
+    BACKUP_API = "backup-api"
+
+
 class Hnsw(Document):
     """Settings of the collection's index."""
 
@@ -72,6 +81,12 @@ class CollectionConfiguration(Document):
     shards: int | None = None
     reported: dict[str, object] = {}
 
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """The settings that the server did not tell, so that its defaults stand here; ``reported`` names them."""
+        named = self.reported.get("unknown")
+        return tuple(map(str, named)) if isinstance(named, list) else ()
+
 
 class CollectionState(Document):
     """One collection as the server's list shows it at one moment.
@@ -84,6 +99,17 @@ class CollectionState(Document):
     dimension: int = Field(ge=0)
     created_at: str
     updated_at: str
+
+
+class ServerSnapshot(Document):
+    """A copy of one collection on the server's own disk, as the server lists it.
+
+    :param id: the second in which it was taken: "20261122T141822Z"; a later one of the same second overwrites it
+    :param bytes: of the file; 0 where nothing was written
+    """
+
+    id: str
+    bytes: int = Field(ge=0)
 
 
 class ServerFacts(Document):
@@ -110,10 +136,17 @@ class Reading:
     """One pass over a collection: batches of (id, vector, payload) as they stream in.
 
     :param pages: requests this pass takes; one page is one atomic moment, several are not
+    :param way: the interface it reads from
+    :param notes: what that interface may have changed or left behind, for people; complete when the batches have ended
+    :param later: where records begin of which some had to be asked for again when the collection had moved already, so
+        that a single page was not one moment; complete when the batches have ended
     """
 
     pages: int
     batches: Iterable[pa.RecordBatch]
+    way: ReadWay = ReadWay.SCROLL
+    notes: list[str] = field(default_factory=list)
+    later: list[int] = field(default_factory=list)
 
 
 class ProgressEvent(Document):

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from backup_engine.model import CollectionConfiguration, CollectionState, Reading, ServerFacts
+from backup_engine.model import CollectionConfiguration, CollectionState, Reading, ServerFacts, ServerSnapshot
 
 
 class Source(Protocol):
@@ -72,6 +72,23 @@ class Sink(Protocol):
         """Have everything written to the server's disk.
 
         :raises NotFlushed: the server did not confirm it (it never does while it holds no vector at all)
+        """
+
+    def take_snapshot(self, name: str) -> str:
+        """Have the server keep a copy of the collection on its own disk, and give the copy's id, which nothing
+        overwrites any more. What is in it only the server knows; it can be neither fetched nor deleted.
+
+        :raises Unsupported: this server takes none
+        """
+
+    def snapshots(self, name: str) -> tuple[ServerSnapshot, ...]:
+        """List the copies there are of this collection, newest first; also of one that is gone."""
+
+    def restore_snapshot(self, name: str, snapshot_id: str) -> None:
+        """Put the copy in the collection's place, which is deleted first, with its aliases; right only while nobody
+        asks for a name that the disk knows. As after a restart, vectors come back normalised and payload text trimmed.
+
+        :raises SnapshotNotFound: there is no such copy; nothing was touched
         """
 
 

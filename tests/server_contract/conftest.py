@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from backup_engine.model import ReadWay
 from backup_engine.ports import Server
 from backup_engine.vectorizer.server import VectorizerServer, connect
 from backup_engine.vectorizer.settings import ClientSettings
@@ -19,14 +20,27 @@ LIVE_URL = os.environ.get("VECTORIZER_URL", "").rstrip("/")
 
 
 @pytest.fixture(scope="session")
-def vectorizer(tmp_path_factory) -> Iterator[VectorizerServer]:
-    """The sandbox, or the server that VECTORIZER_URL names: these tests delete only what they made."""
-    settings = ClientSettings(page_bytes=SMALL_PAGES)
+def vectorizer_url(tmp_path_factory) -> Iterator[str]:
+    """The sandbox, or the server that VECTORIZER_URL names: these tests delete only what they made.
+
+    What they make over the backup API nobody can delete over HTTP.
+    """
     if LIVE_URL:
-        yield connect(LIVE_URL, None, settings)
+        yield LIVE_URL
         return
     with SandboxProcess(tmp_path_factory.mktemp("vectorizer")) as sandbox:
-        yield connect(sandbox.url, None, settings)
+        yield sandbox.url
+
+
+@pytest.fixture
+def vectorizer(vectorizer_url) -> Iterator[VectorizerServer]:
+    yield from reading_with(vectorizer_url, None)
+
+
+def reading_with(url: str, way: ReadWay | None) -> Iterator[VectorizerServer]:
+    server = connect(url, None, ClientSettings(page_bytes=SMALL_PAGES, read_with=way))
+    yield server
+    server.close()
 
 
 @pytest.fixture(params=["memory", "vectorizer"])

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from backup_engine.archive.batches import vectors_of
 from backup_engine.archive.codes import centred, recover
-from backup_engine.model import Metric, Quantization
+from backup_engine.errors import UnexpectedAnswer
+from backup_engine.model import Metric, Quantization, ReadWay
+from backup_engine.ports import Server
+from tests.engine.memory_server import MemoryServer
+from tests.server_contract.conftest import reading_with
 from tests.server_contract.records import (
     IDS,
     PAYLOADS,
@@ -22,6 +28,17 @@ from tests.server_contract.records import (
     settings,
     state_of,
 )
+
+ANY_PAYLOAD = ("memory", ReadWay.SCROLL, ReadWay.GRAPHQL, ReadWay.LIST)
+
+
+@pytest.fixture(params=["memory", *ReadWay])
+def server(request) -> Iterator[Server]:
+    """A server that others may use too, read in every way there is."""
+    if request.param == "memory":
+        yield MemoryServer(page_records=50)
+        return
+    yield from reading_with(request.getfixturevalue("vectorizer_url"), request.param)
 
 
 def test_a_server_says_what_it_is(server):
@@ -73,12 +90,35 @@ def test_a_reading_gives_every_record_once_in_the_order_of_insertion(server, nam
     assert ids_of(read(server, name(), single_page=True)) == expected
 
 
+@pytest.mark.parametrize("server", ["memory", ReadWay.SCROLL], indirect=True)
 def test_a_large_collection_takes_several_pages_unless_a_single_one_is_asked_for(server, name):
     server.create_collection(name(), settings())
     server.upsert(name(), numbered(333))
     state = state_of(server, name())
     assert server.read(state).pages > 1
     assert server.read(state, single_page=True).pages == 1
+
+
+@pytest.mark.parametrize("server", [ReadWay.GRAPHQL, ReadWay.LIST], indirect=True)
+def test_what_gives_no_large_pages_never_calls_several_pages_one(server, name):
+    server.create_collection(name(), settings())
+    server.upsert(name(), numbered(333))
+    state = state_of(server, name())
+    assert server.read(state).pages > 1
+    assert server.read(state, single_page=True).pages > 1
+
+
+@pytest.mark.parametrize("server", [ReadWay.BACKUP_API], indirect=True)
+def test_a_server_backup_is_one_moment_whatever_its_size(server, name):
+    server.create_collection(name(), settings())
+    server.upsert(name(), numbered(333))
+    assert server.read(state_of(server, name())).pages == 1
+
+
+@pytest.mark.parametrize("server", [*ReadWay], indirect=True)
+def test_a_reading_says_by_which_way_it_comes(server, name, request):
+    server.create_collection(name(), settings())
+    assert server.read(state_of(server, name())).way is request.node.callspec.params["server"]
 
 
 def test_a_reading_is_read_when_its_batches_are_taken_and_not_before(server, name):
@@ -89,11 +129,27 @@ def test_a_reading_is_read_when_its_batches_are_taken_and_not_before(server, nam
     assert sum(one.num_rows for one in reading.batches) == 5
 
 
+@pytest.mark.parametrize("server", ANY_PAYLOAD, indirect=True)
 def test_payloads_come_back_as_they_were_written(server, name):
     server.create_collection(name(), settings())
     written = batch([f"r{number}" for number in range(len(PAYLOADS))], PAYLOADS)
     server.upsert(name(), written)
     assert read(server, name())["payload"].to_pylist() == PAYLOADS
+
+
+def test_payloads_that_are_objects_come_back_as_they_were_written(server, name):
+    objects = [payload for payload in PAYLOADS if payload is None or payload.startswith("{")]
+    server.create_collection(name(), settings())
+    server.upsert(name(), batch([f"r{number}" for number in range(len(objects))], objects))
+    assert read(server, name())["payload"].to_pylist() == objects
+
+
+@pytest.mark.parametrize("server", [ReadWay.BACKUP_API], indirect=True)
+def test_a_payload_that_no_server_backup_can_hold_is_an_error_that_names_another_way(server, name):
+    server.create_collection(name(), settings())
+    server.upsert(name(), batch(["text"], ['"text"']))
+    with pytest.raises(UnexpectedAnswer, match=r"no JSON object; read .* another way \(read_with: scroll or graphql"):
+        read(server, name())
 
 
 def test_ids_of_every_kind_come_back_as_they_were_written_and_are_found_by_id(server, name):

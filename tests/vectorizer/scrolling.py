@@ -18,6 +18,8 @@ class Scrolled:
     :param by_id: whether GraphQL can be asked for single records
     """
 
+    updated_at = ""
+
     def __init__(self, httpserver, records: list[Record], *, by_id: bool = True) -> None:
         self.records = records
         self.by_id = by_id
@@ -49,6 +51,8 @@ class Scrolled:
 
     def _graphql(self, request: Request) -> Response:
         body = request.get_json()
+        if "updatedAt" in body["query"]:
+            return Response(compact({"data": {"collection": {"updatedAt": self.updated_at}}}))
         if "vectors(" in body["query"]:
             return self._page(body["variables"]["i"])
         if not self.by_id:
@@ -57,16 +61,14 @@ class Scrolled:
             )
         given = {key: value for key, value in body["variables"].items() if key != "c"}
         self.asked.append(f"{len(given)} by id")
-        kept = {key: payload for key, _, payload in self.records}
-        found = {
-            f"v{name[1:]}": {"payload": _trimmed(kept[key])} if key in kept else None for name, key in given.items()
-        }
-        return Response(compact({"data": found}))
+        kept = {key: {"payload": _trimmed(payload), "data": vector} for key, vector, payload in self.records}
+        return Response(compact({"data": {f"v{name[1:]}": kept.get(key) for name, key in given.items()}}))
 
     def _page(self, asked: dict) -> Response:
         start, limit = int(asked["cursor"]), asked["limit"]
         self.asked.append(f"page at {start} of {limit}")
-        items = [{"id": key, "payload": payload} for key, _, payload in self.records[start : start + limit]]
+        shown = self.records[start : start + limit]
+        items = [{"id": key, "payload": payload, "data": vector} for key, vector, payload in shown]
         return Response(compact({"data": {"vectors": {"items": items}}}))
 
 

@@ -5,7 +5,7 @@ import pytest
 from backup_engine.archive.canonical import canonical_json
 from backup_engine.errors import CollectionMoved
 from backup_engine.vectorizer.payloads import doubtful
-from backup_engine.vectorizer.reader import Reader
+from backup_engine.vectorizer.scroll import Scroll
 from tests.vectorizer.scrolling import Scrolled
 
 AWKWARD = [
@@ -39,7 +39,7 @@ def collection(payloads):
 
 def read(client, scrolled):
     return [
-        text for batch in Reader(client).read(scrolled.state).batches for text in batch.column("payload").to_pylist()
+        text for batch in Scroll(client).read(scrolled.state).batches for text in batch.column("payload").to_pylist()
     ]
 
 
@@ -93,7 +93,7 @@ def test_only_texts_cost_pages_and_neighbours_share_them(httpserver, client):
 
 def test_records_that_moved_under_a_page_are_never_given_anothers_payload(httpserver, client):
     scrolled = Scrolled(httpserver, collection(["a ", "b ", "c "]))
-    reading = Reader(client).read(scrolled.state)
+    reading = Scroll(client).read(scrolled.state)
     batches = iter(reading.batches)
     scrolled.by_id = False
     original = scrolled._page
@@ -107,16 +107,42 @@ def test_records_that_moved_under_a_page_are_never_given_anothers_payload(httpse
         next(batches)
 
 
-def test_a_record_deleted_meanwhile_stays_as_it_was_seen(httpserver, client):
+def test_a_record_deleted_meanwhile_is_left_out(httpserver, client):
     scrolled = Scrolled(httpserver, collection([None, {"n": 1}]))
     original = scrolled._graphql
 
     def gone(request):
-        scrolled.records = scrolled.records[1:]
+        scrolled.records, scrolled.updated_at = scrolled.records[1:], "later"
         return original(request)
 
     httpserver.expect_oneshot_request("/graphql").respond_with_handler(gone)
-    assert read(client, scrolled) == [None, '{"n":1}']
+    reading = Scroll(client).read(scrolled.state)
+    assert [batch.to_pydict() for batch in reading.batches] == [
+        {"id": ["r1"], "vector": [[0.5, 1.0]], "payload": ['{"n":1}']}
+    ]
+    assert reading.later == [0], "a single page was not one moment"
+
+
+@pytest.mark.parametrize("payload", [7, "text "])
+def test_a_record_written_meanwhile_comes_with_the_vector_that_belongs_to_its_payload(httpserver, client, payload):
+    scrolled = Scrolled(httpserver, collection([1, {"n": 1}]))
+    original = scrolled._graphql
+
+    def written(request):
+        scrolled.records[0], scrolled.updated_at = ("r0", [0.25, 2.0], payload), "later"
+        return original(request)
+
+    httpserver.expect_oneshot_request("/graphql").respond_with_handler(written)
+    reading = Scroll(client).read(scrolled.state)
+    (batch,) = reading.batches
+    assert batch.to_pylist()[0] == {"id": "r0", "vector": [0.25, 2.0], "payload": canonical_json(payload)}
+    assert reading.later == [0]
+
+
+def test_a_collection_that_keeps_still_is_asked_for_payloads_only(httpserver, client):
+    reading = Scroll(client).read(Scrolled(httpserver, collection([7, "text"])).state)
+    assert len(list(reading.batches)) == 1
+    assert reading.later == []
 
 
 def test_answers_stay_small_where_payloads_are_large(httpserver, client):

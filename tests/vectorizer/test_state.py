@@ -5,8 +5,10 @@ import pytest
 from werkzeug import Response
 
 from backup_engine.errors import CollectionNotFound, UnexpectedAnswer, Unsupported
+from backup_engine.model import Hnsw, Metric, Quantization
+from backup_engine.vectorizer.configuration import read_configuration
 from backup_engine.vectorizer.server import VectorizerServer
-from backup_engine.vectorizer.state import list_collections, read_aliases, read_configuration, read_facts
+from backup_engine.vectorizer.state import list_collections, read_aliases, read_facts
 
 STATUS = {"online": True, "version": "3.5.0", "uptime_seconds": 77, "collections_count": 1}
 STATS = {"providers": [{"name": "bm25", "dimension": 512, "default": True}, {"name": "minilm", "dimension": 384}]}
@@ -106,10 +108,64 @@ def test_a_state_that_is_not_understood_is_never_guessed(httpserver, client, ent
         list_collections(client)
 
 
-def test_graphql_that_is_off_names_the_way_out(httpserver, client):
-    httpserver.expect_request("/graphql").respond_with_response(Response("", 405))
-    with pytest.raises(Unsupported, match="does not answer GraphQL"):
+def test_without_graphql_the_list_and_the_details_take_its_place(httpserver, client):
+    gone(httpserver, "/graphql")
+    whole = {"name": "docs", "quantization": {}, "updated_at": "now"}
+    details = {"vector_count": 3, "dimension": 4, "created_at": "t0", "updated_at": "t1"}
+    httpserver.expect_request("/collections").respond_with_json({"collections": [whole, {"name": "broken"}]})
+    httpserver.expect_request("/collections/docs").respond_with_json(details)
+    broken, docs = list_collections(client)
+    assert (broken.name, broken.dimension) == ("broken", 0)
+    assert (docs.vectors, docs.dimension, docs.created_at, docs.updated_at) == (3, 4, "t0", "t1")
+
+
+def test_a_server_that_lists_its_collections_nowhere_is_named_with_its_version_and_a_way_out(httpserver, client):
+    httpserver.expect_request("/status").respond_with_json(STATUS)
+    gone(httpserver, "/graphql", "/collections")
+    with pytest.raises(Unsupported, match=rf"Vectorizer {STATUS['version']} .* let the proxy"):
         list_collections(client)
+
+
+QDRANT = {
+    "vectors": {"size": 4, "distance": "Dot"},
+    "hnsw_config": {"m": 7, "ef_construct": 8, "full_scan_threshold": 9},
+    "quantization_config": {"binary": {}},
+}
+DETAILS = {"dimension": 4, "metric": "Euclidean", "quantization": {"enabled": True, "type": "SQ { bits: 8 }"}}
+
+
+def test_without_graphql_the_settings_come_from_the_other_views_and_what_is_unknown_is_said(httpserver, client):
+    gone(httpserver, "/graphql")
+    httpserver.expect_request("/qdrant/collections/docs").respond_with_json({"result": {"config": QDRANT}})
+    httpserver.expect_request("/collections/docs").respond_with_json(DETAILS)
+    found = read_configuration(client, "docs")
+    assert (found.dimension, found.metric, found.quantization) == (4, Metric.DOT, Quantization.BINARY)
+    assert found.hnsw == Hnsw(m=7, ef_construct=8, ef_search=9)
+    assert found.unknown == ("graph", "shards")
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [("SQ { bits: 8 }", Quantization.SQ8), ("None", Quantization.NONE), ("Binary", Quantization.BINARY)],
+)
+def test_the_details_alone_leave_the_index_unknown(httpserver, client, told, kept):
+    gone(httpserver, "/graphql", "/qdrant/collections/docs")
+    httpserver.expect_request("/collections/docs").respond_with_json(DETAILS | {"quantization": {"type": told}})
+    found = read_configuration(client, "docs")
+    assert (found.dimension, found.metric, found.quantization) == (4, Metric.EUCLIDEAN, kept)
+    assert found.hnsw == Hnsw()
+    assert found.unknown == ("hnsw", "graph", "shards")
+
+
+def test_a_server_that_tells_no_settings_at_all_is_named_with_a_way_out(httpserver, client):
+    gone(httpserver, "/graphql", "/qdrant/collections/docs", "/collections/docs", "/status", "/api/status")
+    with pytest.raises(Unsupported, match=r"tells no settings of 'docs'.* let the proxy"):
+        read_configuration(client, "docs")
+
+
+def gone(httpserver, *paths):
+    for path in paths:
+        httpserver.expect_request(path).respond_with_response(Response("", 404))
 
 
 def test_a_configuration_of_a_missing_collection_is_not_found(httpserver, client):

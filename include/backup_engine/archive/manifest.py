@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from backup_engine.model import CollectionConfiguration, Document, Moment
+from backup_engine.model import CollectionConfiguration, Document, Moment, ReadWay
 
 FORMAT_NAME = "vectorizer-backup"
 FORMAT_VERSION = 1
@@ -91,6 +91,7 @@ class CollectionSummary(Document):
     :param counted: records the server counted when reading ended
     :param state_digest: BLAKE2b-256, hex, over the sorted rows of digests.parquet; "" when unreadable
     :param coded_parts: how many of the parts hold SQ8 codes instead of floats
+    :param way: the interface of the server that its records were read from
     """
 
     key: str
@@ -105,6 +106,7 @@ class CollectionSummary(Document):
     state_digest: str
     coded_parts: int = 0
     window: Window | None = None
+    way: ReadWay = ReadWay.SCROLL
     entries: tuple[Entry, ...]
 
 
@@ -114,6 +116,7 @@ class PrivateCollection(Document):
     :param irregular: ids of records with components the server gave as null (the first thousand)
     :param irregular_count: how many there are
     :param problem: why the collection is not whole, for people
+    :param notes: what the way it was read may have changed or left behind, and which settings are unknown, for people
     """
 
     key: str
@@ -122,6 +125,7 @@ class PrivateCollection(Document):
     irregular: tuple[str, ...] = ()
     irregular_count: int = 0
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class LeftOut(Document):

@@ -20,6 +20,7 @@ from backup_engine.cli.options import (
     DeploymentOption,
     JsonOption,
     KeyFileOption,
+    ReadWithOption,
     ServerOption,
     StoreOption,
 )
@@ -39,12 +40,13 @@ def create(
     collection: CollectionsOption = None,
     label: Annotated[str | None, typer.Option(metavar="TEXT", help="A few words to find this backup by.")] = None,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept a server without collections.")] = False,
+    read_with: ReadWithOption = None,
     api_key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a full backup and verify every byte of it. A partial or suspect backup is a failure (exit code 1)."""
     opened = store_of(store, deployment)
-    reached = server_of(server, deployment, api_key_file)
+    reached = server_of(server, deployment, api_key_file, read_with)
     request = request_of(opened, deployment, chosen=tuple(collection or ()), label=label, allow_empty=allow_empty)
     made = capture(request, reached, opened)
     report = verify_backup(

@@ -13,11 +13,12 @@ import typer
 from backup_engine.deployment import Deployment
 from backup_engine.deployments import configuration_path, load_deployments
 from backup_engine.errors import ConfigurationError, RestoreRefused
-from backup_engine.ports import Server
+from backup_engine.model import ReadWay
 from backup_engine.storage.contract import Store
 from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.credentials import Credentials, from_environment
-from backup_engine.vectorizer.server import connect
+from backup_engine.vectorizer.server import VectorizerServer, connect
+from backup_engine.vectorizer.settings import ClientSettings
 
 
 def find_deployment(name: str) -> Deployment:
@@ -42,12 +43,20 @@ def store_of(store: str | None, deployment: str | None) -> Store:
     return open_store(store if store is not None else find_deployment(str(deployment)).root)
 
 
-def server_of(server: str | None, deployment: str | None, key_file: Path | None) -> Server:
-    """Reach the server that the options name, one way or the other."""
+def server_of(
+    server: str | None, deployment: str | None, key_file: Path | None, read_with: str | None = None
+) -> VectorizerServer:
+    """Reach the server that the options name, one way or the other.
+
+    :param read_with: a way to read, or "auto"; None: as the deployment says
+    """
     if server is None and deployment is None:
         raise typer.BadParameter("give --server URL or --deployment NAME", param_hint="--server")
-    url = server if server is not None else find_deployment(str(deployment)).server.url
-    return connect(url, _credentials(key_file))
+    terms = find_deployment(str(deployment)).server if deployment is not None else None
+    url = server if server is not None else str(terms and terms.url)
+    said = terms.read_with if terms and read_with is None else None
+    chosen = said if read_with in {None, "auto"} else ReadWay(str(read_with))
+    return connect(url, _credentials(key_file), ClientSettings(read_with=chosen))
 
 
 def _credentials(key_file: Path | None) -> Credentials:

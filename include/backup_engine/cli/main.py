@@ -9,7 +9,7 @@ import typer
 
 from backup_engine import PRODUCT_VERSION
 from backup_engine.archive.canonical import canonical_json
-from backup_engine.cli import backups, configuration, restores, store
+from backup_engine.cli import backups, configuration, restores, server_backups, store
 from backup_engine.cli.output import say
 from backup_engine.errors import BackupError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.add_typer(store.app, name="store")
 app.add_typer(configuration.app, name="config")
+app.add_typer(server_backups.app, name="server-backup")
 for name, command in (backups.COMMANDS | restores.COMMANDS).items():
     app.command(name)(command)
 

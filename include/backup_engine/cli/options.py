@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import TypeAdapter, ValidationError
+
+from backup_engine.model import ReadWay
+from backup_engine.tiers import Duration
+
+
+def length(text: str) -> timedelta:
+    """Read a length of time as deployments.yaml has it: 90s, 15min, 4h, 7d."""
+    try:
+        return TypeAdapter(Duration).validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(f"{text!r} is no length of time like 90s, 15min, 4h or 7d") from error
+
+
+_WAYS = ("auto", *ReadWay)
+
+
+def way(text: str) -> str:
+    """Read a way to read records, or "auto"."""
+    if text not in _WAYS:
+        raise typer.BadParameter(f"{text!r} is none of {', '.join(_WAYS)}")
+    return text
+
 
 StoreOption = Annotated[
     str | None,
@@ -41,6 +65,16 @@ KeyFileOption = Annotated[
         exists=True,
         dir_okay=False,
         readable=True,
+    ),
+]
+ReadWithOption = Annotated[
+    str | None,
+    typer.Option(
+        "--read-with",
+        metavar="|".join(_WAYS),
+        parser=way,
+        help="How to read records. auto, unless the deployment says otherwise: the first of these that the server "
+        "offers. backup-api leaves a server backup for each collection on the server, which nothing deletes.",
     ),
 ]
 BackupArgument = Annotated[str, typer.Argument(metavar="NAME", help="A backup's name, or `latest`.")]

@@ -11,6 +11,8 @@ from backup_engine import wording
 from backup_engine.archive.manifest import CollectionSummary, PrivateCollection
 from backup_engine.catalog import Backup
 from backup_engine.cli.output import table
+from backup_engine.restore.lifecycle import KnownRestore, Progression
+from backup_engine.restore.releasing import PlannedRelease
 from backup_engine.verification import VerificationReport
 
 
@@ -49,10 +51,43 @@ def one(backup: Backup) -> RenderableType:
         "dropped": ", ".join(private.dropped),
         "aliases": ", ".join(f"{alias} -> {name}" for alias, name in sorted(private.aliases.items())),
     }
-    collections = table("collection", "read", "vectors#", "dimension#", "metric", "kept as", "problem")
+    collections = table("collection", "read", "vectors#", "dimension#", "metric", "kept as", "read by", "remarks")
     for summary, details in zip(clear.collections, private.collections, strict=True):
         collections.add_row(*_collection(summary, details))
     return Group(pairs({word: text for word, text in facts.items() if text}), "", collections)
+
+
+def restores(known: Sequence[KnownRestore]) -> RenderableType:
+    """List restores, newest first."""
+    shown = table("restore", "planned", "backup", "mode", "it is", "vectors#", "keeps aside")
+    for one in known:
+        if one.plan is None:
+            shown.add_row(one.restore_id, wording.moment(one.planned_at), "", "", f"{one.progression}: {one.problem}")
+            continue
+        request = one.plan.request
+        mode = f"{request.mode} in place" if request.in_place else request.mode
+        vectors = f"{one.plan.vectors:,}"
+        shown.add_row(
+            one.restore_id, wording.moment(one.planned_at), request.backup, mode, one.progression, vectors, _kept(one)
+        )
+    return shown if known else "No restores."
+
+
+def releases(planned: Sequence[PlannedRelease]) -> RenderableType:
+    """Tell for each restore whether it is let go of, and why."""
+    shown = table("restore", "", "because")
+    for one in planned:
+        shown.add_row(one.restore_id, "release" if one.release else "keep", one.reason)
+    return shown if planned else "No restores of this server."
+
+
+def _kept(one: KnownRestore) -> str:
+    if one.progression is Progression.RELEASED:
+        return ""
+    if one.undone is not None:
+        return ", ".join(item.kept_as for item in one.undone.collections if item.kept_as)
+    kept = one.report.collections if one.report else ()
+    return ", ".join(item.kept_as or f"snapshot {item.snapshot}" for item in kept if item.kept_as or item.snapshot)
 
 
 def pairs(facts: Mapping[str, str]) -> Table:
@@ -90,5 +125,6 @@ def _collection(summary: CollectionSummary, details: PrivateCollection) -> tuple
         f"{summary.dimension:,}",
         kept.metric if kept else "",
         kept.quantization if kept else "",
-        details.problem or "",
+        summary.way if summary.entries else "",
+        "; ".join([*([details.problem] if details.problem else []), *details.notes]),
     )

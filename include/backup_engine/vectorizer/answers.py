@@ -17,6 +17,7 @@ CHUNK = 256 << 10
 MAX_BODY = 256 << 20
 """Bytes of an answer that is held whole. The largest are pages of 1,000 payloads; records are never held so."""
 _MAX_ERROR_BODY = 64 << 10
+_ADVICE = "try again, and see its log, or that of a proxy before it, if it stays so"
 
 
 class Patience:
@@ -162,6 +163,6 @@ def _read_some(response: requests.Response, what: str) -> bytes:
     try:
         return bytes(response.raw.read1(CHUNK, decode_content=False) or b"")
     except urllib3.exceptions.ReadTimeoutError as error:
-        raise ServerUnavailable(f"{what}: the server fell silent in the middle of its answer") from error
+        raise ServerUnavailable(f"{what}: the server fell silent in the middle of its answer; {_ADVICE}") from error
     except (urllib3.exceptions.HTTPError, http.client.HTTPException, OSError) as error:
-        raise ServerUnavailable(f"{what}: the answer broke off ({type(error).__name__})") from error
+        raise ServerUnavailable(f"{what}: the answer broke off ({type(error).__name__}); {_ADVICE}") from error

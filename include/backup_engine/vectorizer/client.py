@@ -12,18 +12,20 @@ from typing import Self, TypeVar
 import requests
 from tenacity import RetryCallState, Retrying, retry_if_exception, wait_random_exponential
 
-from backup_engine.errors import TransientError, Unsupported
+from backup_engine.errors import RequestRefused, ServerFault, ServerUnavailable, TransientError, Unsupported
 from backup_engine.model import Clock, system_clock
 from backup_engine.vectorizer.answers import Answer, Patience, as_object, chunks_of, whole_body
 from backup_engine.vectorizer.authorization import Authorization
 from backup_engine.vectorizer.credentials import Credentials
 from backup_engine.vectorizer.exchange import Exchange, Request
 from backup_engine.vectorizer.refusals import RouteMissing, Throttled, graphql_refusal
+from backup_engine.vectorizer.same_life import names_a_collection, require_same_life
 from backup_engine.vectorizer.settings import ClientSettings, checked_url
 
 T = TypeVar("T")
 
 _LONGEST_PAUSE = 30.0
+_QUIET = 1.0  # seconds in which no server is started again and nobody notices
 _LONGEST_WISH = 180.0
 """A server that wants to be left alone for longer (a login locked for a quarter of an hour) is given up for now."""
 
@@ -50,9 +52,14 @@ class VectorizerClient:
     ) -> None:
         self.url = checked_url(url)
         self.settings = settings or ClientSettings()
+        self.version: str | None = None
+        """What the server called itself when it was asked last."""
         self._exchange = Exchange(Authorization(credentials or Credentials()), self.settings, now)
         self._sleep = sleep
         self._clock = clock
+        self._listed: float | None = None  # when the collections were listed last
+        self._heard = 0.0  # when the server last answered
+        self._broke = False  # a connection has, since the list
 
     def __enter__(self) -> Self:
         """Use it."""
@@ -68,6 +75,11 @@ class VectorizerClient:
         """Tell the address, never the credentials."""
         return f"VectorizerClient({self.url})"
 
+    @property
+    def called(self) -> str:
+        """Name the server for a message, with its version if it has told it."""
+        return f"Vectorizer {self.version} at {self.url}" if self.version else self.url
+
     def close(self) -> None:
         """Let go of the connections."""
         self._exchange.close()
@@ -77,7 +89,14 @@ class VectorizerClient:
         return self.send("GET", path, None)
 
     def call(
-        self, method: str, path: str, value: object = None, *, repeatable: bool = True, patient: bool = False
+        self,
+        method: str,
+        path: str,
+        value: object = None,
+        *,
+        repeatable: bool = True,
+        patient: bool = False,
+        deadline: float | None = None,
     ) -> Answer:
         """Make one call and read its answer whole.
 
@@ -85,23 +104,31 @@ class VectorizerClient:
         :param repeatable: making the call twice does no harm, so it is repeated after a transient error; otherwise
             only when the server refused it before doing anything
         :param patient: the server may be silent for the whole deadline (it is writing to its disk)
+        :param deadline: seconds, where the settings' are not meant
         """
         body = None if value is None else json.dumps(value).encode()
-        return self.send(method, path, body, repeatable=repeatable, patient=patient)
+        return self.send(method, path, body, repeatable=repeatable, patient=patient, deadline=deadline)
 
     def send(
-        self, method: str, path: str, body: bytes | None, *, repeatable: bool = True, patient: bool = False
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        *,
+        repeatable: bool = True,
+        patient: bool = False,
+        deadline: float | None = None,
     ) -> Answer:
         """Do as ``call`` does, with a body that is JSON text already."""
-        silence = self.settings.deadline if patient else self.settings.read_timeout
-        request = Request(self.url, method, path, body, silence)
-        patience = Patience(self.settings.deadline, self._clock)
+        longest = deadline or self.settings.deadline
+        request = Request(self.url, method, path, body, longest if patient else self.settings.read_timeout)
+        patience = Patience(longest, self._clock)
 
         def attempt() -> Answer:
             with self._exchange.open(request, patience) as response:
                 return Answer(request.what, whole_body(response, patience, request.what))
 
-        return self._repeated(attempt, patience, repeatable=repeatable)
+        return self._repeated(request, attempt, patience, repeatable=repeatable)
 
     def graphql(self, query: str, variables: Mapping[str, object], *, repeatable: bool = True) -> dict[str, object]:
         """Run one GraphQL operation and give its ``data``.
@@ -120,27 +147,42 @@ class VectorizerClient:
             return self.send("POST", "/graphql", body, repeatable=repeatable)
         except RouteMissing as error:
             raise Unsupported(
-                f"{self.url} does not answer GraphQL, which exact reading and writing need (every Vectorizer since 1.7 "
-                "has it): let the proxy before the server pass POST /graphql, or name the server's own address"
+                f"{self.called} does not answer GraphQL, which writing and the exact reading of doubtful payloads need "
+                "(every Vectorizer since 1.7 has it): let the proxy before the server pass POST /graphql, or name the "
+                "server's own address. Without it, read_with: list reads exactly too, and `server-backup restore` "
+                "writes what the server itself has kept"
             ) from error
 
     @contextmanager
-    def stream(self, path: str, value: object) -> Iterator[Iterator[bytes]]:
-        """Post ``value`` and read the answer as it comes. Repeated until the answer begins, never after.
+    def stream(self, path: str, value: object = None, *, costly: bool = False) -> Iterator[Iterator[bytes]]:
+        """Post ``value``, or get what is there, and read the answer as it comes; repeated until it begins, never after.
 
+        :param costly: the answer costs the server so much that it may be silent for the whole deadline, and is asked
+            for once
         :raises ServerUnavailable: while reading: it broke off or took too long
         """
-        request = Request(self.url, "POST", path, json.dumps(value).encode(), self.settings.read_timeout)
+        method, body = ("GET", None) if value is None else ("POST", json.dumps(value).encode())
+        silence = self.settings.page_deadline if costly else self.settings.read_timeout
+        request = Request(self.url, method, path, body, silence)
         patience = Patience(self.settings.page_deadline, self._clock)
 
         def attempt() -> requests.Response:
             return self._exchange.open(request, patience)
 
-        with self._repeated(attempt, patience, repeatable=True) as response:
+        with self._repeated(request, attempt, patience, repeatable=not costly) as response:
             yield chunks_of(response, patience, request.what)
+            self._heard = self._clock()
 
-    def _repeated(self, attempt: Callable[[], T], patience: Patience, *, repeatable: bool) -> T:
+    def _repeated(self, request: Request, attempt: Callable[[], T], patience: Patience, *, repeatable: bool) -> T:
+        naming = names_a_collection(request)
+        if naming and (self._broke or self._clock() - self._heard > _QUIET):
+            self._require_same_life(request)
+
         def helps(error: BaseException) -> bool:
+            if isinstance(error, ServerUnavailable):
+                self._broke = True
+                if naming and repeatable:
+                    self._require_same_life(request)
             return isinstance(error, TransientError if repeatable else Throttled)
 
         def pause(seconds: float) -> None:
@@ -152,7 +194,25 @@ class VectorizerClient:
             return state.attempt_number >= self.settings.attempts or state.upcoming_sleep >= longest
 
         retrying = Retrying(stop=enough, wait=_pause, retry=retry_if_exception(helps), sleep=pause, reraise=True)
-        return retrying(attempt)
+        try:
+            return retrying(attempt)
+        except RouteMissing as error:
+            raise RouteMissing(f"{error} ({self.called})", status=error.status) from error
+
+    def listing(self) -> None:
+        """Note that the collections are listed now: until the next list, what is named is named by this one."""
+        self._listed, self._broke = self._clock(), False
+
+    def _require_same_life(self, request: Request) -> None:
+        if self._listed is None:
+            return
+        try:
+            status = self.get("/status").fields()
+        except (RequestRefused, ServerFault):  # it has no such route (servers up to 1.8.5), or cannot tell
+            return
+        whole_seconds = 0 if self._broke else 1  # without a sign of a restart, the doubt that uptime leaves is none
+        require_same_life(request.what, status, self._clock() - self._listed - whole_seconds)
+        self._broke = False
 
 
 def graphql_data(answer: Answer) -> dict[str, object]:

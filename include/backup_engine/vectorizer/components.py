@@ -88,7 +88,7 @@ def _doubtful(doubles: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def _straight(text: bytes, dimension: int) -> Vectors:
-    words = [None if word.strip() == b"null" else word.decode() for word in text.split(b",")]
+    words = [None if word == b"null" else word.decode() for word in map(bytes.strip, text.split(b","))]
     numbers: Vectors = pa.array(words, pa.string()).cast(pa.float32()).to_numpy(zero_copy_only=False)
     return numbers.reshape(dimension)
 

@@ -13,6 +13,7 @@ Any other layout (spaces, another order of keys, more of them) is read record by
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from json.decoder import JSONDecodeError
 
@@ -48,10 +49,11 @@ class Window:
         self.ids.append(key)
         self.vectors.append(vector)
 
-    def drop_first(self) -> None:
-        """Forget the first record."""
+    def drop(self, rows: Sequence[int]) -> None:
+        """Forget these records; rows are given in order."""
         for column in (self.ids, self.vectors, self.payloads):
-            del column[:1]
+            for row in reversed(rows):
+                del column[row]
 
 
 def take_by_landmarks(text: bytes, window: Window) -> int:

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from backup_engine.errors import UnexpectedAnswer
 from backup_engine.vectorizer.layout import Window, take_by_landmarks, take_by_parsing
 
-WINDOW = 8 << 20
+WINDOW = 2 << 20
+"""Bytes of text worked on at once: they stay in the processor's cache, and a batch has a few hundred records."""
+
 _LARGEST_RECORD = 256 << 20  # the server takes no body above 100 MiB
 _LONGEST_HEAD = 64 << 10
 

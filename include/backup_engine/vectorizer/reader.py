@@ -1,158 +1,115 @@
-"""Reading records: scrolls in the largest pages the server can be asked for, payloads exact."""
+"""Reading records, by whichever way the server offers: the best one is found once and remembered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
 
-from backup_engine.archive.batches import make_batch
-from backup_engine.errors import CollectionMoved, UnexpectedAnswer, Unsupported
-from backup_engine.model import CollectionState, Reading
+from backup_engine.errors import (
+    AccessDenied,
+    CollectionNotFound,
+    PermanentError,
+    RequestRefused,
+    UnexpectedAnswer,
+    Unsupported,
+)
+from backup_engine.model import CollectionState, Reading, ReadWay
+from backup_engine.vectorizer.backup_api import BackupApi
+from backup_engine.vectorizer.backup_reading import BackupReading
 from backup_engine.vectorizer.client import VectorizerClient
-from backup_engine.vectorizer.components import ComponentParser
-from backup_engine.vectorizer.layout import Window
-from backup_engine.vectorizer.payloads import PayloadReader
-from backup_engine.vectorizer.points import PointPage
+from backup_engine.vectorizer.offset_pages import GraphqlPages, ListPages
 from backup_engine.vectorizer.refusals import RouteMissing
-from backup_engine.vectorizer.settings import path_of
-from backup_engine.vectorizer.state import payload_bytes, read_details
+from backup_engine.vectorizer.scroll import Scroll
+from backup_engine.vectorizer.state import read_version
 
-_COMPONENT = 12
-"""Bytes of JSON text per component: eight or nine digits, point, comma, half the time a sign."""
-_FRAME = 120
-"""Bytes of JSON text per record for keys, brackets and an id of usual length."""
-_SLACK = 1000
-_RETRIEVED = 500
+_ABSENT = {404, 405, 501}
 
 
-@dataclass(frozen=True, slots=True)
-class PagePlan:
-    """How a collection is paged.
+class Way(Protocol):
+    """One way to read a collection."""
 
-    :param pages: requests this is expected to take
-    :param limit: records asked for in each; the first of every page but the first repeats the last one before it
-    """
+    @property
+    def way(self) -> ReadWay:
+        """Which one."""
 
-    pages: int
-    limit: int
+    def probe(self, name: str) -> None:
+        """Find out whether the server offers it, by asking for as little as possible of a collection it lists.
 
+        :raises PermanentError: it does not
+        """
 
-def plan_pages(records: int, record_bytes: int, page_bytes: int, *, single_page: bool) -> PagePlan:
-    """Choose one page for everything while its text stays within ``page_bytes``, else as few as that allows. Pure.
-
-    The limit leaves room for what is written meanwhile, so that one page is the whole collection at one moment.
-    """
-    most = max(2, page_bytes // record_bytes)
-    if single_page or records <= most:
-        return PagePlan(1, records + max(_SLACK, records // 10))
-    pages = ceil((records - 1) / (most - 1))
-    return PagePlan(pages, ceil((records - 1) / pages) + 1)
+    def read(self, state: CollectionState, *, single_page: bool = False) -> Reading:
+        """Plan a pass and give its batches as they stream in."""
 
 
 class Reader:
-    """Reads the records of one server."""
+    """Reads the records of one server.
 
-    def __init__(self, client: VectorizerClient) -> None:
+    Unless the settings name a way, those that the server offers are found by asking, the best one first: scroll (large
+    pages, cheap for the server), GraphQL (1,000 a page, each costs the server a copy of the collection), the list (50 a
+    page), and in the end a server backup (which nobody can delete again).
+    """
+
+    def __init__(self, client: VectorizerClient, backup_api: BackupApi) -> None:
         self._client = client
+        self._ways: tuple[Way, ...] = (
+            Scroll(client),
+            GraphqlPages(client),
+            ListPages(client),
+            BackupReading(backup_api),
+        )
+        wanted = client.settings.read_with
+        self._way: Way | None = next((way for way in self._ways if way.way is wanted), None)
 
     def read(self, state: CollectionState, *, single_page: bool = False) -> Reading:
-        """Plan a pass and give its batches as they stream in; each window of text becomes one batch.
+        """Plan a pass and give its batches as they stream in.
 
         :raises UnexpectedAnswer: the server lists the collection, but could not load it
+        :raises Unsupported: the server offers no way, or not the one that the settings name
         """
         if state.dimension == 0:
             raise UnexpectedAnswer(
                 f"{self._client.url} lists {state.name!r} but could not load it; see the server's log, then load or "
                 "delete the collection"
             )
-        size = payload_bytes(read_details(self._client, state.name))
-        record_bytes = state.dimension * _COMPONENT + _FRAME + (size or 0) // max(1, state.vectors)
-        settings = self._client.settings
-        plan = plan_pages(state.vectors, record_bytes, settings.page_bytes, single_page=single_page)
-        payloads = PayloadReader(self._client, state.name, size, state.vectors)
-        return Reading(plan.pages, self._batches(state, plan, payloads, one_moment=plan.pages == 1))
+        if self._way is None:
+            self._way = self._find(state.name)
+        reading = self._way.read(state, single_page=single_page)
+        return replace(reading, batches=self._explained(reading))
 
-    def retrieve(self, name: str, ids: Sequence[str], dimension: int) -> pa.RecordBatch:
-        """Read records by id; text in payloads comes without trailing blanks and with plain line ends (the server)."""
-        wanted = list(dict.fromkeys(ids))
-        parser = ComponentParser()
-        batches = [make_batch([], np.empty((0, dimension), np.float32), [])]
-        for at in range(0, len(wanted), _RETRIEVED):
-            for window in self._retrieved(name, wanted[at : at + _RETRIEVED]):
-                batches.append(make_batch(window.ids, parser.parse(window.vectors, dimension), window.payloads))
-        return pa.concat_batches(batches)
+    def _find(self, name: str) -> Way:
+        reasons = []
+        for way in self._ways:
+            try:
+                way.probe(name)
+            except PermanentError as error:
+                if not _says_absent(error):
+                    raise
+                reasons.append(f"{way.way}: {error}")
+            else:
+                return way
+        raise Unsupported(
+            f"Vectorizer {read_version(self._client)} at {self._client.url} offers no way to read records: "
+            f"{'; '.join(reasons)}. Let the proxy before the server pass one of them, or name the server's own address"
+        )
 
-    def _retrieved(self, name: str, ids: Sequence[str]) -> Iterator[Window]:
-        payloads = PayloadReader(self._client, name, None, 1)
-        question = {"ids": list(ids), "with_payload": True, "with_vector": True}
-        with self._client.stream(path_of("qdrant", "collections", name, "points"), question) as chunks:
-            for window in PointPage(chunks, f"records of {name!r} by id", "result").windows():
-                payloads.settle(window, None)
-                yield window
-
-    def _batches(
-        self, state: CollectionState, plan: PagePlan, payloads: PayloadReader, *, one_moment: bool
-    ) -> Iterator[pa.RecordBatch]:
-        parser = ComponentParser()
-        done, offset, more = 0, None, True
-        while more:
-            page = _Page(self._client, state.name, plan.limit, offset)
-            before = done
-            for window in page.windows():
-                payloads.settle(window, done)
-                yield make_batch(window.ids, parser.parse(window.vectors, state.dimension), window.payloads)
-                done += len(window)
-            offset, more = page.next_offset, page.next_offset is not None
-            if more and (one_moment or done == before or done > 2 * state.vectors + plan.limit):
-                raise CollectionMoved(
-                    f"{state.name}: {state.vectors:,} records were counted, {done:,} read, and there is no end to it; "
-                    "it changes while it is read, or lists records twice"
-                )
-
-
-class _Page:
-    """One request of a scroll."""
-
-    def __init__(self, client: VectorizerClient, name: str, limit: int, offset: str | None) -> None:
-        self._client = client
-        self._name = name
-        self._limit = limit
-        self._offset = offset
-        self.next_offset: str | None = None
-
-    def windows(self) -> Iterator[Window]:
-        """Read the page; the record it shares with the page before is left out."""
-        question: dict[str, object] = {"limit": self._limit, "with_payload": True, "with_vector": True}
-        if self._offset is not None:
-            question["offset"] = self._offset
-        path = path_of("qdrant", "collections", self._name, "points", "scroll")
+    def _explained(self, reading: Reading) -> Iterator[pa.RecordBatch]:
+        """Pass a reading on, and name the way where its route is not there (any more)."""
         try:
-            with self._client.stream(path, question) as chunks:
-                yield from self._read(PointPage(chunks, f"scroll of {self._name!r}"))
-        except RouteMissing as error:
+            yield from reading.batches
+        except (RouteMissing, Unsupported) as error:
+            others = ", ".join(way.way for way in self._ways if way.way is not reading.way)
             raise Unsupported(
-                f"{self._client.url} does not offer {path}, which records are read from: let the proxy before the "
-                "server pass it, or name the server's own address"
+                f"Vectorizer {read_version(self._client)} at {self._client.url} cannot give this by {reading.way} "
+                f"({error}); read_with names another way ({others}), and auto takes the best one there is"
             ) from error
 
-    def _read(self, page: PointPage) -> Iterator[Window]:
-        shared = self._offset
-        for window in page.windows():
-            if shared is not None:
-                self._drop_shared(window, shared)
-                shared = None
-            if len(window):
-                yield window
-        self.next_offset = page.next_offset
 
-    def _drop_shared(self, window: Window, shared: str) -> None:
-        if window.ids[0] != shared:  # the server starts over when it does not find the id
-            raise CollectionMoved(
-                f"{self._name}: record {shared!r}, where the next page was to begin, was deleted or moved meanwhile; "
-                "read the collection again"
-            )
-        window.drop_first()
+def _says_absent(error: PermanentError) -> bool:
+    """Tell whether a refusal means that the route is not there, or not for us, rather than that something is wrong."""
+    if isinstance(error, RequestRefused):
+        return error.status in _ABSENT and not isinstance(error, CollectionNotFound)
+    return isinstance(error, (AccessDenied, Unsupported))

@@ -50,11 +50,12 @@ def refusal(what: str, status: int, headers: Mapping[str, str], body: bytes, now
     kind, message = _read(body)
     text = f"{what}: the server answered {status}: {message or 'nothing else'}"
     if kind == "BACKUP_DISABLED":
-        return Unsupported(text)
+        return Unsupported(f"{text}; use backups of this product, which need nothing of a hub")
     if status in {429, 503}:
         wait = _retry_after(headers, now)
         wait = _seconds_named(message) if wait is None else wait
-        return (Throttled if status == 429 else ServerBusy)(text, retry_after=wait)  # noqa: PLR2004
+        busy = f"{text}; it is busy: try again later, or keep other clients away for a while"
+        return (Throttled if status == 429 else ServerBusy)(busy, retry_after=wait)  # noqa: PLR2004
     if status >= 500 or status == 408:  # noqa: PLR2004
         return _fault(text, status)
     return _client_error(text, status, kind, message)
@@ -86,7 +87,11 @@ def _client_error(text: str, status: int, kind: str, message: str) -> BackupErro
     if status == 403:  # noqa: PLR2004
         return AccessDenied(f"{text}; use a user with the rights for it (API keys are never administrators)")
     if status in {404, 405} and not message:
-        return RouteMissing(f"{text}; this server, or a proxy before it, does not offer that", status=status)
+        return RouteMissing(
+            f"{text}; this server, or a proxy before it, does not offer that: let the proxy pass it, or name the "
+            "server's own address",
+            status=status,
+        )
     if status == 413:  # noqa: PLR2004
         return TooLarge(text, status=status)
     refused = {"collection_not_found": CollectionNotFound, "collection_already_exists": CollectionExists}
@@ -94,8 +99,11 @@ def _client_error(text: str, status: int, kind: str, message: str) -> BackupErro
 
 
 def _fault(text: str, status: int) -> BackupError:
-    gateway = status in {408, 502, 504}
-    return ServerUnavailable(text) if gateway else ServerFault(text)
+    if status in {408, 502, 504}:
+        return ServerUnavailable(
+            f"{text}; a proxy before the server gave up waiting: is the server up, and not loading?"
+        )
+    return ServerFault(f"{text}; try again, and see the server's log if it stays so")
 
 
 def _read(body: bytes) -> tuple[str, str]:

@@ -7,12 +7,16 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 
 from backup_engine.errors import CollectionNotFound
-from backup_engine.model import CollectionConfiguration, CollectionState, Reading, ServerFacts
+from backup_engine.model import CollectionConfiguration, CollectionState, Reading, ServerFacts, ServerSnapshot
+from backup_engine.vectorizer.backup_api import BackupApi
 from backup_engine.vectorizer.client import VectorizerClient
+from backup_engine.vectorizer.configuration import read_configuration
 from backup_engine.vectorizer.credentials import Credentials
 from backup_engine.vectorizer.reader import Reader
+from backup_engine.vectorizer.retrieving import Retriever
 from backup_engine.vectorizer.settings import ClientSettings
-from backup_engine.vectorizer.state import list_collections, read_aliases, read_configuration, read_facts
+from backup_engine.vectorizer.snapshots import Snapshots
+from backup_engine.vectorizer.state import list_collections, read_aliases, read_facts
 from backup_engine.vectorizer.upserts import Upserter
 from backup_engine.vectorizer.writer import Writer
 
@@ -22,9 +26,12 @@ class VectorizerServer:
 
     def __init__(self, client: VectorizerClient) -> None:
         self._client = client
-        self._reader = Reader(client)
+        self.backup_api = BackupApi(client)
+        self._reader = Reader(client, self.backup_api)
+        self._retriever = Retriever(client)
         self._writer = Writer(client)
         self._upserter = Upserter(client)
+        self._snapshots = Snapshots(client)
 
     def __repr__(self) -> str:
         """Tell the address, never the credentials."""
@@ -61,7 +68,7 @@ class VectorizerServer:
         """Read these records; those that do not exist are absent. Text in their payloads is trimmed by the server."""
         for state in list_collections(self._client):
             if state.name == name:
-                return self._reader.retrieve(name, ids, state.dimension)
+                return self._retriever.retrieve(name, ids, state.dimension)
         raise CollectionNotFound(f"{self._client.url} does not list the collection {name!r}", status=404)
 
     def create_collection(self, name: str, configuration: CollectionConfiguration) -> None:
@@ -98,6 +105,19 @@ class VectorizerServer:
     def flush(self) -> None:
         """Have everything written to the server's disk, and insist on its word that it was."""
         self._writer.flush()
+
+    def take_snapshot(self, name: str) -> str:
+        """Have the server keep a copy of the collection on its own disk; gives the id."""
+        return self._snapshots.take(name)
+
+    def snapshots(self, name: str) -> tuple[ServerSnapshot, ...]:
+        """List the copies there are, newest first."""
+        return self._snapshots.listed(name)
+
+    def restore_snapshot(self, name: str, snapshot_id: str) -> None:
+        """Put the copy in the collection's place."""
+        self._upserter.forget()
+        self._snapshots.restore(name, snapshot_id)
 
 
 def connect(

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from backup_engine.errors import ConfigurationError, InvalidInput
+from backup_engine.model import ReadWay
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class ClientSettings:
     :param client_certificate: path of a PEM file with certificate and key, or paths of both
     :param page_bytes: JSON text of one page at most, which the server builds in its memory
     :param batch_bytes: body of one write at most; halved, and remembered, when the server refuses it
+    :param read_with: the way to read records; None: the best that the server offers
     :param batch_records: records of one write at most: the server inserts a few hundred a second
     """
 
@@ -35,6 +37,7 @@ class ClientSettings:
     page_bytes: int = 1 << 30
     batch_bytes: int = 4_000_000
     batch_records: int = 2_000
+    read_with: ReadWay | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would never end or never begin."""

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from backup_engine.errors import CollectionNotFound, UnexpectedAnswer
-from backup_engine.model import CollectionConfiguration, CollectionState, Hnsw, Metric, Quantization, ServerFacts
+from backup_engine.errors import BackupError, UnexpectedAnswer, Unsupported
+from backup_engine.model import CollectionState, ServerFacts
 from backup_engine.vectorizer.answers import as_list, as_object
 from backup_engine.vectorizer.client import VectorizerClient
 from backup_engine.vectorizer.refusals import RouteMissing
@@ -22,14 +22,8 @@ SHADOWED = frozenset({"empty", "cleanup"})
 _PROVIDER_BINDS = (3, 4)
 """From this version on, a collection without quantization has one of the embedding providers' dimensions."""
 
-_CONFIG = (
-    "config{dimension metric hnswConfig{m efConstruction efSearch} storageType shardingEnabled shardCount graphEnabled}"
-)
 _LIST = "query{collections{name vectorCount createdAt updatedAt config{dimension}}}"
-_ONE = f"query($name:String!){{collection(name:$name){{name {_CONFIG}}}}}"
 
-_METRICS = {"COSINE": Metric.COSINE, "EUCLIDEAN": Metric.EUCLIDEAN, "DOT_PRODUCT": Metric.DOT}
-_QUANTIZATIONS = {"scalar": Quantization.SQ8, "binary": Quantization.BINARY, "product": Quantization.PRODUCT}
 _NANOSECONDS = re.compile(r"(\.\d{6})\d+")
 
 
@@ -42,17 +36,30 @@ def read_facts(client: VectorizerClient) -> ServerFacts:
     version = status.get("version")
     if not isinstance(version, str):
         raise UnexpectedAnswer(f"{client.url}{api}/status names no version: is this a Vectorizer?")
-    uptime = status.get("uptime_seconds")
+    uptime = _uptime(status)
     providers = providers_of(client) if version_tuple(version) >= _PROVIDER_BINDS else None
     return ServerFacts(
         url=client.url,
         version=version,
         api=api,
-        uptime_seconds=int(uptime) if isinstance(uptime, (int, float)) else None,
+        uptime_seconds=None if uptime is None else int(uptime),
         role=_role(client),
         now=_server_clock(client),
         unquantized_dimensions=None if providers is None else tuple(sorted(set(providers.values()))),
     )
+
+
+def read_version(client: VectorizerClient) -> str:
+    """Tell the version for a message, which must come even from a server that does not say."""
+    try:
+        return str(_probe(client)[1].get("version") or "of unknown version")
+    except BackupError:
+        return "of unknown version"
+
+
+def read_uptime(client: VectorizerClient) -> float | None:
+    """Tell for how many seconds the server has run, if it does."""
+    return _uptime(_probe(client)[1])
 
 
 def version_tuple(version: str) -> tuple[int, ...]:
@@ -75,41 +82,21 @@ def list_collections(client: VectorizerClient) -> tuple[CollectionState, ...]:
     """List all collections, sorted by name, as GraphQL gives them: its ``updatedAt`` is true, that of REST is now.
 
     GraphQL leaves out a collection that the server could not load. Where the server counts more than GraphQL lists,
-    the REST list tells which; it is given with dimension 0, which means that it cannot be read.
+    the REST list tells which; it is given with dimension 0, which means that it cannot be read. Where GraphQL does not
+    pass, the REST list and the details of each collection take its place: not one moment then, but one after the other.
+
+    :raises Unsupported: the server lists its collections nowhere
     """
-    listed = as_list(client.graphql(_LIST, {}).get("collections"), f"{client.url}/graphql collections")
+    client.listing()
+    try:
+        listed = as_list(client.graphql(_LIST, {}).get("collections"), f"{client.url}/graphql collections")
+    except Unsupported:
+        return _rest_states(client)
     states = {state.name: state for state in map(_state, listed)}
     _, status = _probe(client)
     if status.get("collections_count") != len(states):
         states = {state.name: state for state in _unreadable(client)} | states
     return tuple(states[name] for name in sorted(states))
-
-
-def read_configuration(client: VectorizerClient, name: str) -> CollectionConfiguration:
-    """Tell what is needed to create the collection again: GraphQL and the Qdrant view, and the details for people.
-
-    The Qdrant view makes the server clone the whole collection: once per capture, not more.
-    """
-    found = client.graphql(_ONE, {"name": name}).get("collection")
-    if found is None:
-        raise CollectionNotFound(f"{client.url} does not have the collection {name!r}", status=404)
-    config = as_object(as_object(found, name).get("config"), name)
-    hnsw = as_object(config.get("hnswConfig"), name)
-    qdrant = _qdrant_view(client, name)
-    try:
-        return CollectionConfiguration(
-            dimension=_whole(config, "dimension"),
-            metric=_METRICS[str(config.get("metric"))],
-            quantization=_quantization(qdrant),
-            hnsw=Hnsw(
-                m=_whole(hnsw, "m"), ef_construct=_whole(hnsw, "efConstruction"), ef_search=_whole(hnsw, "efSearch")
-            ),
-            graph=bool(config.get("graphEnabled")),
-            shards=_whole(config, "shardCount") if config.get("shardingEnabled") else None,
-            reported={"graphql": config, "qdrant": qdrant, "details": _lasting(read_details(client, name))},
-        )
-    except (KeyError, ValueError) as error:
-        raise UnexpectedAnswer(f"{client.url}: the configuration of {name!r} is not understood: {config}") from error
 
 
 def read_details(client: VectorizerClient, name: str) -> dict[str, object]:
@@ -119,9 +106,12 @@ def read_details(client: VectorizerClient, name: str) -> dict[str, object]:
     return client.get(path_of("collections", name)).fields()
 
 
-def payload_bytes(details: Mapping[str, object]) -> int | None:
-    """Tell the summed length of all payloads as compact JSON, if the details say it."""
-    size = details.get("size")
+def payload_bytes(client: VectorizerClient, name: str) -> int | None:
+    """Tell the summed length of all payloads as compact JSON, if the server does."""
+    try:
+        size = read_details(client, name).get("size")
+    except RouteMissing:
+        return None
     length = size.get("payload_bytes") if isinstance(size, dict) else None
     return length if isinstance(length, int) else None
 
@@ -139,7 +129,13 @@ def read_aliases(client: VectorizerClient) -> dict[str, str]:
 
 
 def _probe(client: VectorizerClient) -> tuple[Literal["", "/api"], dict[str, object]]:
-    """Ask for the status under the bare path, then under the prefix of servers up to 1.8.5."""
+    """Ask for the status under the bare path, then under the prefix of servers up to 1.8.5; remember the version."""
+    api, status = _status(client)
+    client.version = str(status["version"]) if status.get("version") else None
+    return api, status
+
+
+def _status(client: VectorizerClient) -> tuple[Literal["", "/api"], dict[str, object]]:
     try:
         return "", client.get("/status").fields()
     except RouteMissing:
@@ -148,6 +144,11 @@ def _probe(client: VectorizerClient) -> tuple[Literal["", "/api"], dict[str, obj
         return "/api", client.get("/api/status").fields()
     except RouteMissing as error:
         raise UnexpectedAnswer(f"{client.url} has neither /status nor /api/status: is this a Vectorizer?") from error
+
+
+def _uptime(status: Mapping[str, object]) -> float | None:
+    uptime = status.get("uptime_seconds")
+    return uptime if isinstance(uptime, (int, float)) else None
 
 
 def _role(client: VectorizerClient) -> str:
@@ -172,13 +173,52 @@ def _state(entry: object) -> CollectionState:
     try:
         return CollectionState(
             name=str(fields["name"]),
-            vectors=_whole(fields, "vectorCount"),
-            dimension=_whole(config, "dimension"),
+            vectors=whole(fields, "vectorCount"),
+            dimension=whole(config, "dimension"),
             created_at=str(fields["createdAt"]),
             updated_at=str(fields["updatedAt"]),
         )
     except (KeyError, ValidationError) as error:
         raise UnexpectedAnswer(f"a collection's state was expected, found {str(entry)[:200]}") from error
+
+
+def _rest_states(client: VectorizerClient) -> tuple[CollectionState, ...]:
+    try:
+        listed = _rest_list(client)
+    except RouteMissing as error:
+        raise Unsupported(
+            f"Vectorizer {read_version(client)} at {client.url} lists its collections neither over GraphQL nor under "
+            "GET /collections: let the proxy before the server pass one of them, or name the server's own address"
+        ) from error
+    states = {str(entry.get("name")): _rest_state(client, entry) for entry in listed}
+    return tuple(states[name] for name in sorted(states))
+
+
+def _rest_state(client: VectorizerClient, entry: Mapping[str, object]) -> CollectionState:
+    """Read the details, whose ``updated_at`` is true; where they are not offered, the list's, which is always now."""
+    name = str(entry.get("name"))
+    if _failed(entry):
+        return CollectionState(name=name, vectors=0, dimension=0, created_at="", updated_at="")
+    try:
+        fields: Mapping[str, object] = read_details(client, name)
+    except RouteMissing:
+        fields = entry
+    try:
+        return CollectionState(
+            name=name,
+            vectors=whole(fields, "vector_count"),
+            dimension=whole(fields, "dimension"),
+            created_at=str(fields["created_at"]),
+            updated_at=str(fields["updated_at"]),
+        )
+    except (KeyError, ValidationError) as error:
+        raise UnexpectedAnswer(f"a collection's state was expected, found {str(fields)[:200]}") from error
+
+
+def _failed(entry: Mapping[str, object]) -> bool:
+    """Tell whether the server could not load it."""
+    indexing = entry.get("indexing_status")
+    return "quantization" not in entry or (isinstance(indexing, dict) and indexing.get("status") == "error")
 
 
 def _rest_list(client: VectorizerClient) -> list[dict[str, object]]:
@@ -187,33 +227,15 @@ def _rest_list(client: VectorizerClient) -> list[dict[str, object]]:
 
 
 def _unreadable(client: VectorizerClient) -> list[CollectionState]:
-    found = []
-    for entry in _rest_list(client):
-        indexing = entry.get("indexing_status")
-        failed = "quantization" not in entry or (isinstance(indexing, dict) and indexing.get("status") == "error")
-        if failed:
-            name = str(entry.get("name"))
-            found.append(CollectionState(name=name, vectors=0, dimension=0, created_at="", updated_at=""))
-    return found
+    names = [str(entry.get("name")) for entry in _rest_list(client) if _failed(entry)]
+    return [CollectionState(name=name, vectors=0, dimension=0, created_at="", updated_at="") for name in names]
 
 
-def _qdrant_view(client: VectorizerClient, name: str) -> dict[str, object]:
-    answer = client.get(path_of("qdrant", "collections", name)).fields()
-    return as_object(as_object(answer.get("result"), name).get("config"), name)
+def whole(fields: Mapping[str, object], key: str) -> int:
+    """Take a whole number.
 
-
-def _lasting(details: Mapping[str, object]) -> dict[str, object]:
-    """Leave out what changes with every write, so that equal configurations compare equal."""
-    return {key: details[key] for key in ("embedding_provider", "normalization", "quantization") if key in details}
-
-
-def _quantization(qdrant: Mapping[str, object]) -> Quantization:
-    """Read it from the Qdrant view, which alone tells it for every name."""
-    kept = qdrant.get("quantization_config")
-    return Quantization.NONE if not kept else _QUANTIZATIONS[next(iter(as_object(kept, "quantization")))]
-
-
-def _whole(fields: Mapping[str, object], key: str) -> int:
+    :raises UnexpectedAnswer: there is none
+    """
     value = fields.get(key)
     if not isinstance(value, int) or isinstance(value, bool):
         raise UnexpectedAnswer(f"a whole number was expected for {key}, found {value!r}")

@@ -20,6 +20,7 @@ from backup_engine.errors import (
 from backup_engine.model import CollectionConfiguration, CollectionState
 from backup_engine.vectorizer.answers import Answer, as_list, as_object
 from backup_engine.vectorizer.client import VectorizerClient, graphql_data
+from backup_engine.vectorizer.configuration import read_configuration
 from backup_engine.vectorizer.creation import Creation, differences, plan_creation
 from backup_engine.vectorizer.refusals import RouteMissing
 from backup_engine.vectorizer.settings import path_of
@@ -28,7 +29,6 @@ from backup_engine.vectorizer.state import (
     list_collections,
     providers_of,
     read_aliases,
-    read_configuration,
     read_facts,
 )
 
@@ -56,7 +56,8 @@ class Writer:
         if found:
             self.delete_collection(name)
             raise Unsupported(
-                f"{name}: Vectorizer {facts.version} created it otherwise ({'; '.join(found)}); it was deleted again"
+                f"{name}: Vectorizer {facts.version} created it otherwise ({'; '.join(found)}); it was deleted again. "
+                "Create it by hand as near as this server can, and restore into it with mode merge"
             )
 
     def delete_collection(self, name: str) -> None:
@@ -80,9 +81,7 @@ class Writer:
                 f"{name}: Vectorizer renames to no name that is empty, holds a slash, or begins or ends with a blank, "
                 f"as {new_name!r} does; restore such a collection in place"
             )
-        self._require_listed(name)
-        path = path_of("collections", name, "rename")
-        self._settled(lambda: self._rename(path, new_name), lambda: self._is_renamed(name, new_name))
+        self._settled(lambda: self._rename(name, new_name), lambda: self._is_renamed(name, new_name))
 
     def create_alias(self, alias: str, collection: str) -> None:
         """Let ``alias`` stand for ``collection``."""
@@ -137,7 +136,9 @@ class Writer:
         listed = self._listed()
         return new_name in listed and name not in listed
 
-    def _rename(self, path: str, new_name: str) -> None:
+    def _rename(self, name: str, new_name: str) -> None:
+        self._require_listed(name)
+        path = path_of("collections", name, "rename")
         try:
             self._client.call("POST", path, {"new_name": new_name}, repeatable=False)
         except RouteMissing as error:
