@@ -9,9 +9,12 @@ from backup_engine.capture.exporting import export_stream
 from backup_engine.capture.planning import prepare_capture
 from backup_engine.capture.request import CaptureRequest
 from backup_engine.commit import Committed, commit_capture
+from backup_engine.errors import RestoreMeanwhile
 from backup_engine.model import Clock, Progress, silent
 from backup_engine.ports import Source
 from backup_engine.storage.contract import Store
+
+_MOST_STARTS = 3
 
 
 def run_capture(
@@ -24,11 +27,29 @@ def run_capture(
     *,
     temporary: Path | None = None,
 ) -> Committed:
-    """Make a backup; a run that has made one gives that one.
+    """Make a backup; a run that has made one gives that one. After a restore that ran meanwhile it begins again.
 
     :param token: makes a word that it never made before
     :param temporary: where to spill what does not fit into memory; None for the system's place
+    :raises LeaseHeld: a restore of this server is running; try again after it
     """
+    for _ in range(_MOST_STARTS - 1):
+        try:
+            return _run(request, source, store, clock, token, progress, temporary)
+        except RestoreMeanwhile:
+            continue
+    return _run(request, source, store, clock, token, progress, temporary)
+
+
+def _run(
+    request: CaptureRequest,
+    source: Source,
+    store: Store,
+    clock: Clock,
+    token: Callable[[], str],
+    progress: Progress,
+    temporary: Path | None,
+) -> Committed:
     prepared = prepare_capture(request, source, store, clock, token())
     results: list[str] = []
     for stream in range(0 if prepared.already else prepared.streams):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
@@ -14,11 +15,13 @@ from backup_engine.capture.results import CollectionResult, DroppedCollection, S
 from backup_engine.capture.watching import CreatedAnew, Vanished, Watch
 from backup_engine.errors import (
     AccessDenied,
+    BackupError,
     CaptureRefused,
     InvalidInput,
     ObjectNotFound,
     RequestRefused,
     ServerFault,
+    ServerUnavailable,
     UnexpectedAnswer,
     Unsupported,
 )
@@ -40,7 +43,8 @@ _OF_ONE_COLLECTION = (
 the whole stream is tried again.
 """
 
-_MOST_LIVES = 3  # times a collection may be created anew under our eyes
+_ANEW = "it was created anew, or is sharded (of such ones the server gives no lasting creation time, and no records)"
+_MOST_BEGINNINGS = 3  # of one collection: it is created anew under our eyes, or the connection breaks
 
 
 def export_stream(
@@ -98,28 +102,41 @@ def load_plan(store: Store, plan_key: str) -> CapturePlan:
 def read_collection(planned: PlannedCollection, desk: Desk) -> CollectionResult | DroppedCollection:
     """Read one collection; whatever is wrong with it is in the result.
 
+    A connection that breaks is the whole server's trouble unless the server goes on answering.
+
     :raises ServerLoading: the server was started meanwhile and has not loaded it yet
+    :raises ServerUnavailable: the server does not answer any more, whatever is asked
     """
-    name = planned.state.name
-    numbers = count(1)
-    for _ in range(_MOST_LIVES):
+    numbers, problem = count(1), ""
+    for _ in range(_MOST_BEGINNINGS):
         watch = Watch(desk.plan, planned, desk.source, desk.clock)
-        try:
-            return CollectionReader(planned, watch, desk, numbers).read()
-        except Vanished:
-            return DroppedCollection(key=planned.key, name=name)
-        except CreatedAnew:
-            continue
-        except _OF_ONE_COLLECTION as error:
-            problem = str(error)
-        try:
-            watch.look()
-        except Vanished:
-            return DroppedCollection(key=planned.key, name=name)
-        except CreatedAnew:
-            continue
-        return unreadable(planned, problem)
-    return unreadable(planned, f"it was created anew {_MOST_LIVES} times while it was read")
+        found = _read(planned, watch, desk, numbers)
+        if isinstance(found, CollectionResult):
+            return found
+        if isinstance(found, Vanished):
+            return DroppedCollection(key=planned.key, name=planned.state.name)
+        if isinstance(found, _OF_ONE_COLLECTION):
+            return unreadable(planned, str(found))
+        anew = isinstance(found, CreatedAnew)
+        problem = _ANEW if anew else f"{found} (the server answers otherwise: see its log)"
+    return unreadable(planned, f"{_MOST_BEGINNINGS} times, while it was read: {problem}")
+
+
+def _read(
+    planned: PlannedCollection, watch: Watch, desk: Desk, numbers: Iterator[int]
+) -> CollectionResult | BackupError | Vanished | CreatedAnew:
+    """Read it once, or tell what came between: that it is gone or another one explains every other trouble."""
+    try:
+        return CollectionReader(planned, watch, desk, numbers).read()
+    except (Vanished, CreatedAnew) as change:
+        return change
+    except (ServerUnavailable, *_OF_ONE_COLLECTION) as error:
+        trouble = error
+    try:
+        watch.look()
+    except (Vanished, CreatedAnew) as change:
+        return change
+    return trouble
 
 
 def unreadable(planned: PlannedCollection, problem: str) -> CollectionResult:

@@ -19,7 +19,7 @@ from backup_engine.capture.several_reads import SeveralReads
 from backup_engine.capture.uniting import Union
 from backup_engine.capture.watching import Watch
 from backup_engine.errors import CollectionMoved
-from backup_engine.model import CollectionConfiguration
+from backup_engine.model import CollectionConfiguration, Reading
 
 _JSON_BYTES_A_COMPONENT = 12  # "-0.12345678," as servers print float32
 _JSON_BYTES_A_RECORD = 512  # id and payload: a guess
@@ -42,6 +42,7 @@ class CollectionReader:
         self._directory: Path
         self._reads: SeveralReads
         self._passes: list[Pass] = []
+        self._readings: list[Reading] = []
 
     def read(self) -> CollectionResult:
         """Read until the collection is whole, or several reads together are all of it, or it is clear that it lacks.
@@ -86,6 +87,7 @@ class CollectionReader:
                 self._reads.lies_in(partial(self._writer.read_again, self._written))
         except CollectionMoved:
             self._reads = self._no_reads()
+        pages += bool(self._readings[-1].later)
         self._passes.append(Pass(pages, before, self._watch.look(), vectors, duplicates))
 
     def _unite(self) -> Verdict:
@@ -102,6 +104,7 @@ class CollectionReader:
     def _batches(self, *, single_page: bool = False) -> tuple[int, Iterable[pa.RecordBatch]]:
         state = self._watch.seen[-1]
         reading = self._desk.source.read(state, single_page=single_page)
+        self._readings.append(reading)
         return reading.pages, self._writer.checked(reading.batches, state.vectors)
 
     def _no_reads(self) -> SeveralReads:
@@ -121,6 +124,7 @@ class CollectionReader:
             configuration_sha256=holds.configuration_sha256,
             state_digest=holds.state_digest,
             coded_parts=holds.coded_parts,
+            way=self._readings[-1].way,
             window=self._window() if verdict.standing is Standing.FUZZY else None,
             entries=holds.entries,
         )
@@ -131,8 +135,15 @@ class CollectionReader:
             irregular=holds.irregular,
             irregular_count=holds.irregular_count,
             problem=verdict.problem,
+            notes=self._notes(),
         )
         return CollectionResult(summary=summary, private=private, fragment=self._written.fragment)
+
+    def _notes(self) -> tuple[str, ...]:
+        unknown = self._configuration.unknown
+        defaults = f"the server did not tell its {', '.join(unknown)}: the server's defaults stand there"
+        notes = [note for reading in self._readings for note in reading.notes]
+        return (*dict.fromkeys(notes), *([defaults] if unknown else []))
 
     def _window(self) -> Window:
         return Window(

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from backup_engine.capture.plan import CapturePlan, PlannedCollection
 from backup_engine.errors import ServerLoading
-from backup_engine.model import Clock, CollectionState
+from backup_engine.model import Clock, CollectionState, ServerFacts
 from backup_engine.ports import Source
 from backup_engine.readiness import started_since
+
+_DOUBT = timedelta(seconds=5)
+"""Where nothing that was planned is listed as it was, a server that may have started since the plan has: what it does
+not list is not believed to be gone."""
 
 
 class Vanished(Exception):
@@ -64,9 +68,16 @@ class Watch:
 
     def _make_sure_that_it_has_loaded(self, states: Sequence[CollectionState], found: CollectionState | None) -> None:
         created = {planned.state.name: planned.state.created_at for planned in self._plan.collections}
-        if started_since(self._plan.started_at, self._source.facts(), states, created, self._clock()):
-            now = "does not list" if found is None else f"counts {found.vectors:,} vectors in"
+        facts, now, began = self._source.facts(), self._clock(), self._plan.started_at
+        doubtful = found is None and not any(created.get(state.name) == state.created_at for state in states)
+        if started_since(began, facts, states, created, now) or (doubtful and _may_have_started(facts, began, now)):
+            listed = "does not list" if found is None else f"counts {found.vectors:,} vectors in"
             raise ServerLoading(
-                f"the server started after {self._plan.started_at.isoformat()}, when this capture began, and {now} "
+                f"the server started after {began.isoformat()}, when this capture began, or just before, and {listed} "
                 f"{self._planned.name!r}, which had {self._planned.vectors:,}: try again when it has loaded"
             )
+
+
+def _may_have_started(facts: ServerFacts, moment: datetime, now: datetime) -> bool:
+    uptime = facts.uptime_seconds
+    return uptime is not None and now - timedelta(seconds=uptime) > moment - _DOUBT

@@ -41,7 +41,8 @@ def commit_capture(plan_key: str, result_keys: Sequence[str], store: Store, cloc
 
     :param plan_key: where the plan lies
     :param result_keys: where each stream's result lies, in any order
-    :raises CaptureRefused: a restore ran meanwhile, results are missing, or staging was swept
+    :raises RestoreMeanwhile: a restore ran meanwhile; the run may begin again, with another plan
+    :raises CaptureRefused: results are missing, or staging was swept
     :raises NothingToBackUp: not a single record was read, and that was not allowed
     """
     read_identity(store)

@@ -14,7 +14,7 @@ from backup_engine.capture.plan import CapturePlan
 from backup_engine.capture.planning import RESTORE_LEASE
 from backup_engine.capture.results import StreamResult
 from backup_engine.commit.judging import Judgement, judge_capture, nothing_read
-from backup_engine.errors import CaptureRefused, NothingToBackUp, ObjectExists, ObjectNotFound
+from backup_engine.errors import CaptureRefused, NothingToBackUp, ObjectExists, ObjectNotFound, RestoreMeanwhile
 from backup_engine.lease import held_by, last_fencing
 from backup_engine.model import Clock, Document, Moment
 from backup_engine.storage.contract import Store
@@ -58,7 +58,8 @@ def freeze(plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock
     """Decide what the backup is, and write it down; another attempt that was faster is followed.
 
     :param last: the newest good backup of the deployment's whole scope
-    :raises CaptureRefused: a restore ran while this was read, or results are missing
+    :raises RestoreMeanwhile: a restore ran while this was read
+    :raises CaptureRefused: results are missing
     :raises NothingToBackUp: not a single record was read, and that was not allowed
     """
     plan, results = load_plan(store, plan_key), _load_results(store, result_keys)
@@ -116,7 +117,7 @@ def _check_no_restore(plan: CapturePlan, store: Store, clock: Clock) -> None:
     lease = held_by(store, RESTORE_LEASE, clock)
     if lease is not None or last_fencing(store, RESTORE_LEASE) != plan.restore_fencing:
         who = f"{lease.owner!r} restores now" if lease else "a restore ran"
-        raise CaptureRefused(
+        raise RestoreMeanwhile(
             f"{who}, and this capture began before it: what was read may be of neither state. Nothing is committed; "
             "start a new backup after the restore"
         )
