@@ -93,3 +93,73 @@ def test_credentials_come_from_the_environment(run, store, backup, monkeypatch, 
         assert restored.code == 0, restored.err
         assert "correct horse" not in restored.out + restored.err
         assert requests.get(f"{guarded.url}/collections", timeout=10).status_code == 401
+
+
+def test_in_place_leaves_no_second_copy_and_is_undone_by_the_servers_snapshot(run, store, server, content, backup):
+    server.write("docs", [("r1", [9.0] * 16), ("added later", [1.0] * 16)])
+    where = ("--store", store, "--server", server.url)
+    shown = run("restore", "latest", *where, "--mode", "replace", "--in-place", "--collection", "docs", "--dry-run")
+    assert "mixture" in shown.out
+    restored = run(
+        "restore", "latest", *where, "--mode", "replace", "--in-place", "--collection", "docs", "--yes", "--json"
+    )
+    assert restored.code == 0, restored.err
+    assert server.content("docs") == content["docs"]
+    assert server.names() == {"docs": 300, "notes": 40}
+    restore_id = restored.document["restore_id"]
+    asked = run("undo", restore_id, *where)
+    assert asked.code == 1
+    assert "--yes" in asked.err
+    undone = run("undo", restore_id, *where, "--yes", "--json")
+    assert undone.code == 0, undone.err
+    assert server.names() == {"docs": 301, "notes": 40}
+    assert run("restore", "latest", *where, "--mode", "replace", "--in-place", "--yes").code == 0
+    assert server.names() == {"docs": 300, "notes": 40}
+
+
+def test_in_place_needs_a_store(run, store, server, backup, tmp_path):
+    file = tmp_path / "archive.tar.gz"
+    run("download", "latest", "--store", store, "-o", file)
+    asked = run("restore", "--archive", file, "--server", server.url, "--mode", "replace", "--in-place")
+    assert asked.code == 2
+
+
+def test_restores_are_listed_with_what_they_keep_until_all_that_are_old_enough_are_released(
+    run, store, server, content, backup
+):
+    where = ("--store", store, "--server", server.url)
+    assert "No restores" in run("restores", "--store", store).out
+    restored = run("restore", "latest", *where, "--mode", "replace", "--yes", "--json").document["restore_id"]
+    listed = run("restores", "--store", store)
+    assert f"docs__before_{restored}" in listed.out
+    [known] = run("restores", "--store", store, "--json").document["restores"]
+    assert (known["restore_id"], known["progression"]) == (restored, "finished")
+    young = run("release", "--older-than", "7d", *where)
+    assert "kept until" in young.out
+    planned = run("release", "--older-than", "0s", "--dry-run", *where, "--json").document
+    assert [(one["restore_id"], one["release"]) for one in planned["planned"]] == [(restored, True)]
+    assert len(server.names()) == 4
+    released = run("release", "--older-than", "0s", *where, "--json")
+    assert released.code == 0, released.err
+    assert server.names() == {"docs": 300, "notes": 40}
+    assert "released" in run("restores", "--store", store).out
+
+
+def test_undo_swaps_back_what_was_replaced(run, store, server, content, backup):
+    server.write("docs", [("added later", [1.0] * 16)])
+    where = ("--store", store, "--server", server.url)
+    restored = run("restore", "latest", *where, "--mode", "replace", "--yes", "--json").document["restore_id"]
+    assert server.names()["docs"] == 300
+    shown = run("undo", restored, *where, "--dry-run")
+    assert "301 vectors" in shown.out
+    assert server.names()["docs"] == 300
+    assert run("undo", restored, *where, "--yes").code == 0
+    assert server.names()["docs"] == 301
+    assert run("release", restored, *where).code == 0
+    assert run("restore", "latest", *where, "--mode", "replace", "--in-place", "--yes").code == 0
+    assert server.names() == {"docs": 300, "notes": 40}
+
+
+@pytest.mark.parametrize("arguments", [(), ("0123456789ab", "--older-than", "7d"), ("--older-than", "a week")])
+def test_release_wants_one_restore_or_an_age(run, store, server, arguments):
+    assert run("release", *arguments, "--store", store, "--server", server.url).code == 2

@@ -107,12 +107,15 @@ class MemoryCollection:
         return made
 
     @classmethod
-    def loaded(cls, saved: Saved, now: Callable[[], str]) -> MemoryCollection:
-        """A collection after a restart: SQ8 whatever it was, every vector normalised, payload text trimmed."""
-        configuration = saved.configuration.model_copy(update={"quantization": Quantization.SQ8})
-        made = cls(configuration, now)
+    def loaded(cls, saved: Saved, now: Callable[[], str], *, like_a_start: bool = True) -> MemoryCollection:
+        """A collection from disk: every vector normalised, payload text trimmed; after a start SQ8 whatever it was, out
+        of a snapshot as it was.
+        """
+        forced = {"quantization": Quantization.SQ8} if like_a_start else {}
+        made = cls(saved.configuration.model_copy(update=forced), now)
+        as_it_is = made.configuration.model_copy(update={"metric": Metric.EUCLIDEAN})
         for key, (vector, payload) in saved.records.items():
-            made.records[key] = (quantise(normalise(vector[None, :]))[0], trimmed(payload))
+            made.records[key] = (keep(normalise_when_loaded(vector[None, :]), as_it_is)[0], trimmed(payload))
             made._list(key)
         return made
 
@@ -163,6 +166,12 @@ def normalise(vectors: Floats) -> Floats:
         lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
         usable = np.isfinite(lengths) & (lengths != 0)
         return vectors * np.where(usable, np.float32(1) / lengths, np.float32(1)).astype(np.float32)[:, None]
+
+
+def normalise_when_loaded(vectors: Floats) -> Floats:
+    """Unit length, but for what is within a millionth of it already."""
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    return np.where((np.abs(lengths - 1) <= 1e-6)[:, None], vectors, normalise(vectors))
 
 
 def quantise(vectors: Floats) -> Floats:

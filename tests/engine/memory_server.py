@@ -40,10 +40,11 @@ from backup_engine.model import (
 )
 from tests.engine.memory_collection import MemoryCollection, Saved
 from tests.engine.memory_hands import Hands
+from tests.engine.memory_snapshots import Snapshots
 from tests.engine.server_fault import Fault
 
 
-class MemoryServer(Hands):
+class MemoryServer(Hands, Snapshots):
     """One server; every public call is atomic.
 
     :param page_records: records a page holds when a collection is not read as one page

@@ -117,6 +117,9 @@ class ReadServer(MemoryServer):
             for name in self.watched:
                 self._somebody_asks(name)
 
+    def asked_meanwhile(self, name: str) -> bool:
+        return name in self.watched
+
     def _somebody_asks(self, name: str) -> None:
         real = self._aliases.get(name, name)
         answer = self.content(real) if real in self.live else None

@@ -17,6 +17,7 @@ from backup_engine.model import Metric, Quantization
 from backup_engine.restore import spilling
 from backup_engine.restore.comparison import Comparison, Expected, compare
 from backup_engine.restore.outgoing import outgoing
+from tests.archive.memory import arrow_bytes
 from tests.engine.memory_collection import keep
 from tests.engine.samples import configuration, some_records
 
@@ -303,12 +304,12 @@ def test_memory_stays_flat_whatever_the_size_and_order():
 
     def peak(batches: int) -> int:
         tracemalloc.start()
-        before = pa.total_allocated_bytes()
+        before = arrow_bytes()
         highest = 0
 
         def noted(_: int) -> None:
             nonlocal highest
-            highest = max(highest, pa.total_allocated_bytes() - before + tracemalloc.get_traced_memory()[0])
+            highest = max(highest, arrow_bytes() - before + tracemalloc.get_traced_memory()[0])
 
         starts = [number * batch for number in range(batches)]
         left = (Expected(piece, False) for piece in side(starts))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from backup_engine.deployments import configuration_path, load_deployments, read_deployments
+from backup_engine.model import ReadWay
 from backup_engine.tiers import TIERS, Tier
 
 GOOD = """
@@ -72,6 +73,7 @@ def test_the_root_lies_below_the_base_and_each_deployment_has_its_own() -> None:
         ("server: {url: 'http://host', connecton: x}", "server.connecton is not known: 'connection' is meant?"),
         ("server: {url: 'http://host', connection: 'a b'}", "server.connection: "),
         ("server: {url: 'http://host', patience: soon}", "server.patience: a length of time like 90s"),
+        ("server: {url: 'http://host', read_with: telepathy}", "server.read_with: Input should be 'scroll', 'graphql'"),
         ("store: s3://bucket", "store: a folder like file:///var/backups/vectorizer was expected"),
         ("store: file://relative", "store: a folder"),
         ("store: file:///", "store: a folder"),
@@ -82,6 +84,8 @@ def test_the_root_lies_below_the_base_and_each_deployment_has_its_own() -> None:
         ("schedule: {full: '61 * * * *'}", "schedule.full: '61' is no minute"),
         ("rpo: 15", "rpo: a length of time"),
         ("restore: {aproval: true}", "restore.aproval is not known: 'approval' is meant?"),
+        ("restore: {keep_replaced: a week}", "restore.keep_replaced: a length of time like 90s"),
+        ("restore: {keep_replaced: 7}", "restore.keep_replaced: a length of time like 90s"),
         ("collections: {exclude: scratch}", "collections.exclude: "),
         ("tier: [production", "line "),
         ("store: 'file:///b", "line "),
@@ -171,5 +175,41 @@ def test_a_deployments_own_terms_come_before_its_tiers() -> None:
     assert (terms.rpo, terms.rto) == (timedelta(hours=1), timedelta(minutes=30))
 
 
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("{}", timedelta(days=7)),
+        ("{keep_replaced: 36h}", timedelta(hours=36)),
+        ("{keep_replaced: never}", None),
+        ("{keep_replaced: null}", None),
+    ],
+)
+def test_what_a_restore_replaced_is_kept_for_a_week_unless_somebody_says_otherwise(written, kept) -> None:
+    (deployment,) = read_deployments(_only(f"tier: production\n    restore: {written}")).deployments.values()
+    assert deployment.restore.keep_replaced == kept
+
+
+@pytest.mark.parametrize(("written", "way"), [("auto", None), ("graphql", ReadWay.GRAPHQL)])
+def test_a_server_is_read_in_the_best_way_it_has_unless_one_is_named(written, way) -> None:
+    server = f"{{url: 'http://h', read_with: {written}}}"
+    text = f"deployments: {{a: {{tier: production, store: 'file:///b', server: {server}}}}}"
+    (deployment,) = read_deployments(text).deployments.values()
+    assert deployment.server.read_with == way
+
+
 def _only(lines: str) -> str:
     return f"deployments:\n  a:\n    server: {{url: http://h}}\n    store: file:///b\n    {lines}\n"
+
+
+@pytest.mark.parametrize(
+    ("said", "way"), [("", None), (", read_with: auto", None), (", read_with: backup-api", ReadWay.BACKUP_API)]
+)
+def test_the_way_to_read_is_the_best_there_is_unless_one_is_named(said, way) -> None:
+    loaded = read_deployments(_tried(f"server: {{url: http://localhost:15002{said}}}"))
+    assert loaded.deployments["tried"].server.read_with is way
+
+
+def test_a_way_to_read_nobody_knows_is_a_problem_that_names_the_ways() -> None:
+    loaded = read_deployments(_tried("server: {url: http://localhost:15002, read_with: telepathy}"))
+    assert "server.read_with" in loaded.problems["tried"]
+    assert "'graphql'" in loaded.problems["tried"]

@@ -16,84 +16,26 @@ from backup_engine.errors import (
     ServerUnavailable,
     StoreUnavailable,
 )
-from backup_engine.model import Metric
-from backup_engine.restore.execution import execute_restore
-from backup_engine.restore.guard import DURATION
 from backup_engine.restore.lifecycle import Progression, list_restores, release_restore, resume_restore
 from backup_engine.restore.names import aside_name, before_name
-from backup_engine.restore.planning import prepare_restore
 from backup_engine.restore.request import RestoreMode
 from backup_engine.restore.work import Work
 from backup_engine.storage.contract import Store
-from tests.archive.builder import Built
-from tests.engine.captures import Time, new_store
+from tests.engine.captures import Time
 from tests.engine.restores import (
     ID,
     ReadServer,
-    backup_of,
     everything,
     killed,
-    put,
-    reader_of,
-    request,
     restore,
     revive,
     server_kills,
 )
+from tests.engine.scenes import Scene
 from tests.engine.server_fault import Fault
 from tests.storage.faulty import FaultyStore, Killed, fault_points, kill_points
 
 NEW, MERGE, REPLACE = RestoreMode.NEW, RestoreMode.MERGE, RestoreMode.REPLACE
-
-
-class Scene:
-    """A server that was damaged since its backup, the store that holds the backup, and a prepared restore of it.
-
-    :param lost: the damage is that the collections are gone, from memory only
-    """
-
-    def __init__(self, mode: RestoreMode, *, version: str = "3.5.0", lost: bool = False) -> None:
-        self.clock = Time()
-        self.server = ReadServer(clock=self.clock, version=version)
-        self.server.fill("docs", 12)
-        self.server.fill("notes", 9, metric=Metric.EUCLIDEAN)
-        self.server.fill("other", 5)
-        self.server.create_alias("prod", "notes")
-        self.built: Built = backup_of(self.server, "docs", "notes", aliases={"prod": "notes"})
-        self.restored = {name: self.server.content(name) for name in ("docs", "notes")}
-        self.ids = {name: list(content) for name, content in self.restored.items()}
-        for name in ("docs", "notes"):
-            self.server.erase(name, ["r0", "r3"])
-            self.server.fill(name, 2, first=50)
-        self.server.flush()
-        if lost:
-            self.server.delete_collection("docs")
-            self.server.delete_collection("notes")
-        self.damaged = {name: self.server.content(name) for name in ("docs", "notes") if name in self.server.live}
-        self.store = new_store(self.clock)
-        put(self.store, self.built)
-        self.plan = prepare_restore(request(mode), self.built.sidecar.manifest, self.server, self.store)
-        self.server.calls.clear()
-        self.server.watched = () if lost else ("docs", "notes", "prod", "other")
-
-    def run(self, store: Store | None = None) -> object:
-        where = store or self.store
-        return execute_restore(
-            self.plan, reader_of(self.store, self.built), self.server, where, self.clock, owner="a test"
-        )
-
-    def resume(self) -> object:
-        """Another process, after the dead one's lease."""
-        self.clock.pass_by(seconds=DURATION.total_seconds() + 1)
-        return resume_restore(ID, self.store, self.server, self.clock, owner="another test")
-
-    def check_readers(self, mode: RestoreMode) -> None:
-        """Old, then perhaps a moment of nothing, then new; a merge shows what lies between."""
-        assert {name: list(self.server.content(name)) for name in self.restored} == self.ids or mode is MERGE
-        expected = {name: [self.damaged[name], self.server.content(name)] for name in self.damaged}
-        for name in self.server.watched if mode is REPLACE else ():
-            seen = [content for content in self.server.seen[name] if content is not None]
-            assert seen == expected.get("notes" if name == "prod" else name, seen[:1]), name
 
 
 SCENES: dict[str, Callable[[], Scene]] = {
@@ -101,8 +43,9 @@ SCENES: dict[str, Callable[[], Scene]] = {
     "new": partial(Scene, NEW, lost=True),
     "merge": partial(Scene, MERGE),
     "new in place": partial(Scene, NEW, version="3.2.0", lost=True),
+    "replace in place": partial(Scene, REPLACE, in_place=True),
 }
-MODES = {"replace": REPLACE, "new": NEW, "merge": MERGE, "new in place": NEW}
+MODES = {"replace": REPLACE, "new": NEW, "merge": MERGE, "new in place": NEW, "replace in place": REPLACE}
 
 
 def uninterrupted(name: str) -> tuple[dict[str, object], int]:
@@ -148,7 +91,7 @@ def run_on(scene: Scene, store: Store) -> object:
     return scene.run(store)
 
 
-@pytest.mark.parametrize("name", ["replace", "new"])
+@pytest.mark.parametrize("name", ["replace", "new", "replace in place"])
 @pytest.mark.parametrize("instant", ["before", "after"])
 def test_one_call_to_the_server_that_fails_costs_a_resume_and_nothing_else(name, instant):
     expected, calls = uninterrupted(name)
@@ -179,7 +122,7 @@ def test_one_call_to_the_store_that_fails_costs_a_resume_and_nothing_else():
         assert everything(scene.server) == expected, fault
 
 
-@pytest.mark.parametrize("name", ["replace", "new"])
+@pytest.mark.parametrize("name", ["replace", "new", "replace in place"])
 def test_a_server_that_restarts_when_the_restore_dies_still_ends_with_what_was_backed_up(name):
     _, calls = uninterrupted(name)
     for fault in server_kills(calls):
@@ -194,7 +137,7 @@ def test_a_server_that_restarts_when_the_restore_dies_still_ends_with_what_was_b
             continue  # killed before the first flush: the disk brings the deleted collections back, nothing is lost
         scene.resume()
         assert not [held for held in scene.server.live if "__restore_" in held]
-        assert {name: list(scene.server.content(name)) for name in scene.ids} == scene.ids
+        scene.check_readers(MODES[name])
         if name == "replace" and not done:
             assert scene.server.content("notes") == scene.restored["notes"], fault
 

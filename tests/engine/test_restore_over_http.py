@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 
 import pytest
-import requests
 
 from backup_engine.errors import Unsupported
-from backup_engine.model import Metric, Quantization, system_clock
+from backup_engine.model import Metric, system_clock
 from backup_engine.restore.execution import execute_restore
 from backup_engine.restore.lifecycle import release_restore
 from backup_engine.restore.names import before_name
@@ -23,25 +18,10 @@ from backup_engine.restore.report import RestoreReport
 from backup_engine.restore.request import RestoreMode
 from backup_engine.vectorizer.server import VectorizerServer, connect
 from sandbox.process import SandboxProcess
-from tests.archive.builder import Built, Given, build
+from tests.archive.builder import Built
 from tests.contract.servers import RealProcess
+from tests.engine.over_http import KINDS, backup_of, content, fill, readers
 from tests.engine.restores import ID, request
-from tests.engine.samples import configuration, some_records
-
-KINDS = {
-    "cosine": (48, Metric.COSINE, Quantization.SQ8, 300),
-    "euclidean": (32, Metric.EUCLIDEAN, Quantization.SQ8, 200),
-    "dot": (16, Metric.DOT, Quantization.SQ8, 50),
-    "floats": (512, Metric.EUCLIDEAN, Quantization.NONE, 40),
-    "cosine floats": (512, Metric.COSINE, Quantization.NONE, 40),
-    "binary": (32, Metric.EUCLIDEAN, Quantization.BINARY, 20),
-    "one": (1, Metric.EUCLIDEAN, Quantization.SQ8, 5),
-    "void": (8, Metric.COSINE, Quantization.SQ8, 0),
-    "empty": (8, Metric.COSINE, Quantization.SQ8, 10),
-    "cleanup": (8, Metric.COSINE, Quantization.SQ8, 10),
-    "ünï & spaces": (8, Metric.COSINE, Quantization.SQ8, 10),
-    "a/b": (8, Metric.COSINE, Quantization.SQ8, 10),
-}
 
 
 @pytest.fixture
@@ -54,28 +34,6 @@ def process(tmp_path):
 @pytest.fixture
 def server(process):
     return connect(process.url)
-
-
-def fill(server: VectorizerServer, name: str) -> None:
-    dimension, metric, quantization, records = KINDS[name]
-    server.create_collection(name, configuration(dimension, metric, quantization))
-    if records:
-        server.upsert(name, some_records(range(records), dimension))
-
-
-def backup_of(server: VectorizerServer) -> Built:
-    given = []
-    for state in server.collections():
-        kept = server.configuration(state.name)
-        batches = list(server.read(state).batches)
-        given.append(Given(state.name, batches, kept.dimension, kept.metric, kept.quantization))
-    return build(*given)
-
-
-def content(server: VectorizerServer, name: str) -> dict[str, tuple[object, object]]:
-    state = next(state for state in server.collections() if state.name == name)
-    rows = [row for batch in server.read(state).batches for row in batch.to_pylist()]
-    return {row["id"]: (row["vector"], row["payload"]) for row in rows}
 
 
 def restore(built: Built, server: VectorizerServer, mode: RestoreMode, **changes) -> RestoreReport:
@@ -104,30 +62,6 @@ def test_every_kind_of_collection_comes_back_after_all_are_lost(server):
             assert content(server, name) == before[name]
 
 
-@contextmanager
-def readers(url: str) -> Iterator[Counter[int]]:
-    """Three readers that never rest; gives how often each count was seen."""
-    seen: Counter[int] = Counter()
-    ended = Event()
-
-    def read() -> None:
-        with requests.Session() as session:
-            while not ended.is_set():
-                answer = session.post(url, json={"exact": True}, timeout=30)
-                if answer.ok:
-                    seen[answer.json()["result"]["count"]] += 1
-
-    threads = [Thread(target=read) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield seen
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
-
-
 def test_readers_see_the_old_content_or_the_new_while_it_is_replaced(server, process):
     fill(server, "euclidean")
     fill(server, "dot")
@@ -136,7 +70,7 @@ def test_readers_see_the_old_content_or_the_new_while_it_is_replaced(server, pro
     lost = [f"r{number}" for number in range(30)]
     server.delete_records("euclidean", lost)
     server.flush()
-    with readers(f"{process.url}/qdrant/collections/euclidean/points/count") as seen:
+    with readers(process.url, "euclidean") as seen:
         for restore_id in restores:
             server.delete_records("euclidean", lost)
             restore(built, server, RestoreMode.REPLACE, collections=("euclidean",), restore_id=restore_id)

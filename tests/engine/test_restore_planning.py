@@ -344,7 +344,7 @@ def test_the_description_has_everything_that_an_approval_needs(server, built):
     assert NOT_COVERED in shown
     assert "notes" in shown
     assert "-70" in shown
-    assert "holds the replaced collections in memory too" in shown
+    assert "holds both copies: about" in shown
 
 
 def test_a_refused_plan_says_so_first():

@@ -19,6 +19,7 @@ from backup_engine.errors import StoreUnavailable, UnknownBackup, VerificationFa
 from backup_engine.records import Verification, read_records
 from backup_engine.verification import VerificationLevel, VerificationReport, require_passed, verify_backup
 from tests.archive.builder import NOON, Built, Given, assemble, build, rebuild, two_collections
+from tests.archive.memory import arrow_bytes
 from tests.engine.captures import Time, new_store
 from tests.engine.restores import NAME, put
 from tests.storage.faulty import Fault, FaultyStore
@@ -389,11 +390,11 @@ def test_memory_is_flat_whatever_the_size():
         store = new_store(clock)
         put(store, build(Given("docs", batches, 16)))
         del batches
-        before = pa.total_allocated_bytes()
+        before = arrow_bytes()
 
         def note(_event) -> None:
             nonlocal highest
-            highest = max(highest, pa.total_allocated_bytes() - before)
+            highest = max(highest, arrow_bytes() - before)
 
         assert verify_backup(store, Folder.DAILY, NAME, FULL, clock, token="t", progress=note).passed
         return highest

@@ -1,8 +1,9 @@
-"""``vectorizer-backup restore|resume|release``."""
+"""``vectorizer-backup restore|resume|undo|release|restores``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.markdown import Markdown
 from backup_engine.archive.manifest import Sidecar, archive_key
 from backup_engine.archive.reading import ArchiveReader, LocalFile, StoredObject, scan
 from backup_engine.catalog import Catalog
+from backup_engine.cli import tables
 from backup_engine.cli.context import confirm_or_refuse, new_token, owner, server_of, store_of
 from backup_engine.cli.options import (
     CollectionsOption,
@@ -20,16 +22,25 @@ from backup_engine.cli.options import (
     KeyFileOption,
     ServerOption,
     StoreOption,
+    length,
 )
 from backup_engine.cli.output import ProgressLines, emit, say
 from backup_engine.model import system_clock
-from backup_engine.restore.description import describe, describe_released, describe_report
+from backup_engine.restore.description import (
+    describe,
+    describe_released,
+    describe_report,
+    describe_undo,
+    describe_undone,
+)
 from backup_engine.restore.execution import execute_restore
 from backup_engine.restore.journal import keep_plan
-from backup_engine.restore.lifecycle import release_restore, resume_restore
+from backup_engine.restore.lifecycle import list_restores, release_restore, resume_restore
 from backup_engine.restore.plan import raise_refusals
 from backup_engine.restore.planning import preview_restore
+from backup_engine.restore.releasing import plan_releases
 from backup_engine.restore.request import RestoreMode, RestoreRequest
+from backup_engine.restore.undoing import plan_undo, undo_restore
 from backup_engine.storage.contract import Store
 
 PointArgument = Annotated[
@@ -60,7 +71,29 @@ ModeOption = Annotated[
         "replace: make the collections equal to the backup; what is there now is kept aside until `release`.",
     ),
 ]
+InPlaceOption = Annotated[
+    bool,
+    typer.Option(
+        "--in-place",
+        help="With --mode replace: write over the live collection instead of loading a second one beside it, for a "
+        "server without room for two. Readers see a mixture meanwhile; a snapshot on the server's disk is the undo.",
+    ),
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")]
+YesOption = Annotated[bool, typer.Option("--yes", help="Replace without asking.")]
 RestoreArgument = Annotated[str, typer.Argument(metavar="RESTORE", help="The id that `restore` printed.")]
+OptionalRestoreArgument = Annotated[
+    str | None, typer.Argument(metavar="RESTORE", help="The id that `restore` printed, or that `restores` lists.")
+]
+OlderThanOption = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--older-than",
+        metavar="LENGTH",
+        parser=length,
+        help="Instead of one: all restores of this server that ended that long ago, for example 7d.",
+    ),
+]
 
 
 def restore(
@@ -72,14 +105,17 @@ def restore(
     collection: CollectionsOption = None,
     rename: RenameOption = None,
     mode: ModeOption = RestoreMode.NEW,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and touch nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Replace without asking.")] = False,
+    in_place: InPlaceOption = False,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     api_key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Restore a backup, or some of its collections, and compare the result with the backup."""
     if (point is None) == (archive is None):
         raise typer.BadParameter("give a restore point or --archive FILE", param_hint="NAME")
+    if in_place and archive:
+        raise typer.BadParameter("it needs a store, where the undo is written down", param_hint="--in-place")
     reached = server_of(server, deployment, api_key_file)
     opened = None if archive else store_of(store, deployment)
     reader = _from_file(archive) if archive else _from_store(opened, str(point))
@@ -89,6 +125,7 @@ def restore(
         collections=tuple(collection) if collection else None,
         rename=_renames(rename or []),
         mode=mode,
+        in_place=in_place,
     )
     plan = preview_restore(request, reader.manifest, reached)
     if dry_run or not as_json:
@@ -120,18 +157,73 @@ def resume(
     emit(report.model_dump(mode="json"), Markdown(describe_report(report)), as_json=as_json)
 
 
-def release(
+def undo(
     restore_id: RestoreArgument,
     store: StoreOption = None,
     server: ServerOption = None,
     deployment: DeploymentOption = None,
+    dry_run: DryRunOption = False,
+    yes: YesOption = False,
     api_key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Let go of the collections that a restore replaced and kept aside."""
+    """Take a restore back: what it replaced comes back, from what is kept or from the server's snapshots."""
     opened = store_of(store, deployment)
-    released = release_restore(restore_id, server_of(server, deployment, api_key_file), opened, system_clock, owner())
-    emit(released.model_dump(mode="json"), Markdown(describe_released(released)), as_json=as_json)
+    reached = server_of(server, deployment, api_key_file)
+    plan = plan_undo(restore_id, opened, reached, system_clock)
+    if dry_run or not as_json:
+        emit(plan.model_dump(mode="json"), Markdown(describe_undo(plan)), as_json=as_json)
+    if dry_run:
+        return
+    if not plan.refusals:
+        confirm_or_refuse("This takes the restore back, as the plan above says. Go on?", yes=yes)
+    undone = undo_restore(restore_id, opened, reached, system_clock, owner=owner())
+    emit(undone.model_dump(mode="json"), Markdown(describe_undone(undone)), as_json=as_json)
+
+
+def release(
+    restore_id: OptionalRestoreArgument = None,
+    older_than: OlderThanOption = None,
+    store: StoreOption = None,
+    server: ServerOption = None,
+    deployment: DeploymentOption = None,
+    dry_run: DryRunOption = False,
+    api_key_file: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let go of the collections that a restore replaced and kept aside, or that all older restores did."""
+    if (restore_id is None) == (older_than is None):
+        raise typer.BadParameter("give the id of a restore, or --older-than LENGTH", param_hint="RESTORE")
+    opened = store_of(store, deployment)
+    reached = server_of(server, deployment, api_key_file)
+    if restore_id is not None and not dry_run:
+        released = release_restore(restore_id, reached, opened, system_clock, owner())
+        emit(released.model_dump(mode="json"), Markdown(describe_released(released)), as_json=as_json)
+        return
+    url = reached.facts().url
+    known = [one for one in list_restores(opened) if one.plan and one.plan.server_url == url]
+    chosen = [one for one in known if restore_id in {None, one.restore_id}]
+    planned = plan_releases(chosen, system_clock(), older_than or timedelta(0))
+    done = (
+        []
+        if dry_run
+        else [release_restore(one.restore_id, reached, opened, system_clock, owner()) for one in planned if one.release]
+    )
+    document = {
+        "planned": [one.model_dump(mode="json") for one in planned],
+        "released": [one.model_dump(mode="json") for one in done],
+    }
+    emit(document, tables.releases(planned), as_json=as_json)
+
+
+def restores(
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the restores that a store remembers, the newest first: how far each is, and what it keeps aside."""
+    known = list_restores(store_of(store, deployment))
+    emit({"restores": [one.model_dump(mode="json") for one in known]}, tables.restores(known), as_json=as_json)
 
 
 def _from_file(path: Path) -> ArchiveReader:
@@ -157,4 +249,10 @@ def _renames(pairs: list[str]) -> dict[str, str]:
     return renames
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"restore": restore, "resume": resume, "release": release}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "restore": restore,
+    "resume": resume,
+    "undo": undo,
+    "release": release,
+    "restores": restores,
+}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -65,6 +65,32 @@ class Comparison(Document):
         return self.compared == self.expected and not (self.different or self.missing or self.extra)
 
 
+class Told(Protocol):
+    """Who is told of every record that is listed, and of every one that is not the same."""
+
+    def listed(self, batch: pa.RecordBatch) -> None:
+        """Take note of records as the server lists them."""
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Take note of records of the backup that the server lacks, or has otherwise."""
+
+    def delete(self, batch: pa.RecordBatch) -> None:
+        """Take note of records that only the server has."""
+
+
+class _Deaf:
+    """Nobody."""
+
+    def listed(self, batch: pa.RecordBatch) -> None:
+        pass
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        pass
+
+    def delete(self, batch: pa.RecordBatch) -> None:
+        pass
+
+
 def _nobody(compared: int) -> None:
     """Tell nobody."""
 
@@ -77,6 +103,7 @@ def compare(
     others_allowed: bool,
     temporary: Path | None = None,
     noted: Callable[[int], None] = _nobody,
+    told: Told | None = None,
 ) -> Comparison:
     """Compare both sides completely.
 
@@ -84,10 +111,14 @@ def compare(
     :param others_allowed: records that only the server has are no difference
     :param temporary: where to spill, at most once what both sides hold; None for the system's place
     :param noted: is told how many records were compared so far
+    :param told: is told of every record that the server lists, and that differs. One that is listed a second time may
+        be told of as one that only the server has
     """
+    told = _Deaf() if told is None else told
+    actual = _telling(actual, told)
     with tempfile.TemporaryDirectory(prefix="comparison-", dir=temporary) as made:
         directory = Path(made)
-        found = _Findings(kept, others_allowed, noted)
+        found = _Findings(kept, others_allowed, noted, told)
         sides = Spill(directory / "expected"), Spill(directory / "actual")
         try:
             for piece in _apart(expected, actual) if others_allowed else _side_by_side(expected, actual):
@@ -98,6 +129,12 @@ def compare(
         for left, right in pairs(*sides, directory):
             found.match(_read(left), _read(right))
         return found.result()
+
+
+def _telling(batches: Iterable[pa.RecordBatch], told: Told) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        told.listed(batch)
+        yield batch
 
 
 class _Piece(NamedTuple):
@@ -163,7 +200,10 @@ def _read(path: Path) -> pa.RecordBatch | None:
 class _Findings:
     """Counts, and the first differences."""
 
-    def __init__(self, kept: CollectionConfiguration, others_allowed: bool, noted: Callable[[int], None]) -> None:
+    def __init__(
+        self, kept: CollectionConfiguration, others_allowed: bool, noted: Callable[[int], None], told: Told
+    ) -> None:
+        self._told = told
         self._kept = kept
         self._others_allowed = others_allowed
         self._noted = noted
@@ -214,26 +254,32 @@ class _Findings:
         )
 
     def _note_different(self, batch: pa.RecordBatch, wrong: Mask, what: str) -> None:
-        self._different += int(wrong.sum())
-        self._note(batch.filter(pa.array(wrong)), f"another {what} than in the backup")
+        differ = batch.filter(pa.array(wrong))
+        self._different += differ.num_rows
+        self._told.write(differ)
+        self._note(differ, f"another {what} than in the backup")
 
     def _note_missing(self, batch: pa.RecordBatch | None) -> None:
-        self._missing += batch.num_rows if batch else 0
+        if batch is None:
+            return
+        self._missing += batch.num_rows
+        self._told.write(batch)
         self._note(batch, "in the backup, not on the server")
 
     def _note_extra(self, batch: pa.RecordBatch | None) -> None:
-        if self._others_allowed:
+        if self._others_allowed or batch is None:
             return
-        self._extra += batch.num_rows if batch else 0
+        self._extra += batch.num_rows
+        self._told.delete(batch)
         self._note(batch, "on the server, not in the backup")
 
     def _note_twice(self, batch: pa.RecordBatch) -> None:
         self._extra += batch.num_rows
         self._note(batch, "listed more than once by the server")
 
-    def _note(self, batch: pa.RecordBatch | None, reason: str) -> None:
+    def _note(self, batch: pa.RecordBatch, reason: str) -> None:
         room = _EXAMPLES - len(self._examples)
-        if batch is not None and room > 0:
+        if room > 0:
             ids = batch.column("id").slice(0, room).to_pylist()
             self._examples.extend(Difference(id=key, reason=reason) for key in ids)
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from backup_engine import wording
 from backup_engine.restore.plan import Action, PlannedCollection, RestorePlan
-from backup_engine.restore.report import Released, RestoredCollection, RestoreReport
+from backup_engine.restore.report import Released, RestoredCollection, RestoreReport, Undone
+from backup_engine.restore.undo_planning import UndoPlan
 
 NOT_COVERED = (
     "No backup holds sparse vectors, document_id, graph edges, users and API keys, the seed of the HNSW index or the "
@@ -27,11 +28,6 @@ def describe(plan: RestorePlan) -> str:
         ),
         _total(plan),
         *_table("Replaced", ("collection", "has now", "will have", "difference"), _thrown_away(plan)),
-        *(
-            ["Until they are released, the server holds the replaced collections in memory too."]
-            if plan.replaces
-            else []
-        ),
         *_table("Warnings", ("collection", "warning"), _warnings(plan)),
         *_table("Not restored", ("collection", "why"), ((out.name, out.reason) for out in plan.not_restored)),
         *_table("Aliases afterwards", ("alias", "collection"), plan.aliases.items()),
@@ -56,6 +52,49 @@ def describe_report(report: RestoreReport) -> str:
         *_table("Aliases", ("alias", "collection"), report.aliases.items()),
         *_table("Warnings", ("warning",), ([text] for text in report.warnings)),
         *_table("To know", ("note",), ([text] for text in report.notes)),
+    ]
+    return "\n\n".join(blocks)
+
+
+def describe_undo(undo: UndoPlan) -> str:
+    """Write what taking a restore back would bring back, what is lost by it, and what speaks against it."""
+    rows = [
+        (
+            item.target,
+            "nothing" if item.vectors_now is None else wording.count(item.vectors_now, "vector"),
+            wording.count(item.vectors_back, "vector"),
+            f"snapshot {item.taken.id} on the server" if item.taken else f"kept as {item.planned.before}",
+            "nothing of today's" if item.taken else f"today's stays as {item.moved} until released",
+        )
+        for item in undo.items
+    ]
+    blocks = [
+        f"**Undo of restore {undo.restore_id}** (of {undo.backup}) on {undo.server_url}.",
+        *_table("Refused", ("why this is not carried out",), ([text] for text in undo.refusals)),
+        *_table("", ("collection", "has now", "will have", "which comes from", "afterwards"), rows),
+        *(["Everything that was written to these collections since the restore is lost to readers."] if rows else []),
+        *_table("Warnings", ("collection", "warning"), ((i.target, text) for i in undo.items for text in i.warnings)),
+        *_table("Not taken back", ("collection", "why"), ((out.name, out.reason) for out in undo.stays)),
+    ]
+    return "\n\n".join(blocks)
+
+
+def describe_undone(undone: Undone) -> str:
+    """Write what taking a restore back came to."""
+    rows = [
+        (
+            item.target,
+            "nothing" if item.vectors_undone is None else f"{item.vectors_undone:,}",
+            f"{item.vectors:,}",
+            item.kept_as or "-",
+        )
+        for item in undone.collections
+    ]
+    flushed = "flushed to the server's disk" if undone.flushed else "NOT on the server's disk"
+    blocks = [
+        f"**Restore {undone.restore_id}** is undone: {wording.count(len(rows), 'collection')} back, {flushed}.",
+        *_table("", ("collection", "had", "has", "restored one kept until released"), rows),
+        *_table("To know", ("note",), ([text] for text in undone.notes)),
     ]
     return "\n\n".join(blocks)
 
@@ -97,7 +136,7 @@ def _rows(plan: RestorePlan) -> Iterator[tuple[str, ...]]:
     for item in plan.collections:
         yield (
             item.target if item.source == item.target else f"{item.target} (from {item.source})",
-            item.action.value,
+            f"{item.action.value} in place" if item.in_place else item.action.value,
             wording.count(item.vectors + item.left_behind, "vector"),
             "-" if item.vectors_now is None else wording.count(item.vectors_now, "vector"),
             wording.duration(item.seconds),
@@ -110,6 +149,8 @@ def _afterwards(item: PlannedCollection) -> str:
         return "what the backup has is written over or beside what is there; nothing is deleted"
     if item.before is not None:
         return f"as in the backup; today's stays as {item.before} until released"
+    if item.in_place:
+        return "as in the backup; today's can come back from the server's snapshot of it"
     return "as in the backup"
 
 
@@ -140,5 +181,5 @@ def _restored(item: RestoredCollection) -> tuple[str, ...]:
         f"{item.compared:,}",
         f"{item.exact:,}",
         f"{item.rate:,.0f}/s",
-        item.kept_as or "-",
+        item.kept_as or (f"snapshot {item.snapshot}" if item.snapshot else "-"),
     )

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from backup_engine.archive.reading import ArchiveReader
-from backup_engine.errors import ComparisonFailed, RestoreRefused
+from backup_engine.errors import CollectionNotFound, ComparisonFailed, InvalidInput, RestoreRefused, ServerFault
 from backup_engine.model import Clock, Progress, silent
 from backup_engine.ports import Server
 from backup_engine.restore.aliasing import make_aliases
 from backup_engine.restore.assumptions import check_address, check_assumptions, check_loaded
+from backup_engine.restore.concluding import conclude
 from backup_engine.restore.guard import LeasePlace, guarded
-from backup_engine.restore.journal import ForgetfulJournal, Started, StoreJournal
-from backup_engine.restore.loading import load_and_compare
+from backup_engine.restore.in_place import replace_in_place
+from backup_engine.restore.journal import ForgetfulJournal, Started, StoreJournal, require_not_undone
+from backup_engine.restore.loading import compare_again, load_and_compare
 from backup_engine.restore.plan import Action, PlannedCollection, RestorePlan, raise_refusals
-from backup_engine.restore.report import Compared, RestoredCollection, RestoreReport
+from backup_engine.restore.report import Compared, RestoreReport
 from backup_engine.restore.stages import Stage, creating_stage, replacing_stage
 from backup_engine.restore.swapping import intruded, publish, replace_all, tidy
 from backup_engine.restore.view import look
@@ -56,22 +57,48 @@ def execute_restore(
     :raises RestoreRefused: the plan has refusals, or the server is not what it was planned for
     :raises ComparisonFailed: the server does not hold what it was given; nothing was replaced by that
     :raises LeaseHeld: another restore works on this deployment's server
+    :raises ServerFault: what was being restored vanished, as when the server restarts; it can be resumed
     """
     raise_refusals(plan)
+    if store is not None:
+        require_not_undone(store, plan.request.restore_id)
     journal = StoreJournal(store, plan.request.restore_id) if store is not None else ForgetfulJournal()
     finished = journal.report()
     if finished is not None:
         return finished
+    if store is None and any(item.in_place for item in plan.collections):
+        raise InvalidInput(
+            "restoring in place needs a store, where the id of the server's snapshot is written down, which is the undo"
+        )
     with guarded(lease or LeasePlace.of(store), owner, clock) as guard:
-        work = Work(plan, archive, server, journal, guard, clock, progress, temporary)
-        started = _begin(work)
-        outcomes = {**_created(work), **_merged(work), **_replaced(work)}
-        aliases = make_aliases(work)
-        work.flush()
-        _check_outcome(work, outcomes)
-        report = _report(work, started, outcomes, aliases, store)
-        journal.finish(report)
-        return report
+        work = Work(
+            plan=plan,
+            server=server,
+            guard=guard,
+            archive=archive,
+            journal=journal,
+            clock=clock,
+            progress=progress,
+            temporary=temporary,
+        )
+        try:
+            return _carry_out(work, store)
+        except CollectionNotFound as error:
+            raise ServerFault(
+                f"a collection vanished in the middle of its restore ({error}): the server restarted, or somebody "
+                f"deleted it; resume {plan.request.restore_id} when the server has loaded"
+            ) from error
+
+
+def _carry_out(work: Work, store: Store | None) -> RestoreReport:
+    started = _begin(work)
+    outcomes = {**_created(work), **_merged(work), **_replaced(work)}
+    aliases = make_aliases(work)
+    work.flush()
+    _check_outcome(work, outcomes)
+    report = conclude(work, started, {key: outcome.compared for key, outcome in outcomes.items()}, aliases, store)
+    work.journal.finish(report)
+    return report
 
 
 def _begin(work: Work) -> Started:
@@ -113,11 +140,13 @@ def _create(work: Work, item: PlannedCollection) -> _Outcome:
     listed = _listed(work)
     if item.aside is None:
         done = compared is not None and item.target in listed
-        return _Outcome(compared, now=False) if compared and done else _load(work, item, item.target)
+        if compared and done:
+            return _Outcome(compare_again(work, item, compared), now=False)
+        return _load(work, item, item.target)
     stage = creating_stage(item, listed)
     if compared is not None and stage is Stage.DONE:
         tidy(work, item)
-        return _Outcome(compared, now=False)
+        return _Outcome(compare_again(work, item, compared), now=False)
     if stage is not Stage.VACANT:
         raise intruded(work, item)
     outcome = _load(work, item, item.aside)
@@ -139,13 +168,18 @@ def _merge(work: Work, item: PlannedCollection) -> _Outcome:
 
 
 def _replaced(work: Work) -> dict[str, _Outcome]:
-    """All are loaded and compared before the first is swapped: a failure until then leaves everything as it was."""
+    """All are loaded and compared before the first is swapped: a failure until then leaves everything as it was. Those
+    that are replaced in place change one after the other; all that is undone by is the server's snapshots.
+    """
     outcomes = {item.key: _ready(work, item) for item in _items(work, Action.REPLACE)}
-    replace_all(work, [item for item in _items(work, Action.REPLACE) if outcomes[item.key].now])
+    aside = [item for item in _items(work, Action.REPLACE) if not item.in_place]
+    replace_all(work, [item for item in aside if outcomes[item.key].now])
     return outcomes
 
 
 def _ready(work: Work, item: PlannedCollection) -> _Outcome:
+    if item.in_place:
+        return _Outcome(replace_in_place(work, item), now=True)
     stage = replacing_stage(item, _listed(work))
     if stage is Stage.INTRUDED or item.aside is None:
         raise intruded(work, item)
@@ -155,7 +189,7 @@ def _ready(work: Work, item: PlannedCollection) -> _Outcome:
     if compared is None:
         raise RestoreRefused(f"{item.target!r} was replaced already, by a process that kept no record of it")
     tidy(work, item)
-    return _Outcome(compared, now=False)
+    return _Outcome(compare_again(work, item, compared), now=False)
 
 
 def _load(work: Work, item: PlannedCollection, name: str) -> _Outcome:
@@ -175,69 +209,14 @@ def _check_outcome(work: Work, outcomes: dict[str, _Outcome]) -> None:
         if found.created_at != outcome.compared.created_at and outcome.now:
             raise ComparisonFailed(
                 f"{item.target!r} was overwritten right after it was restored, or the server restarted; it holds "
-                f"{found.vectors:,} vectors, {item.vectors:,} were restored: find out who writes there, restore again"
+                f"{found.vectors:,} vectors, {item.vectors:,} were restored: resume {work.plan.request.restore_id} to "
+                "compare again, and find out who writes there if it is not the same"
             )
         if item.action is not Action.MERGE and found.vectors != item.vectors:
             work.notes.append(
                 f"{item.target!r} was restored with {item.vectors:,} vectors and has {found.vectors:,} now: "
                 "somebody writes to it"
             )
-
-
-def _report(
-    work: Work, started: Started, outcomes: dict[str, _Outcome], aliases: dict[str, str], store: Store | None
-) -> RestoreReport:
-    plan, finished = work.plan, work.clock()
-    collections = tuple(_restored(item, outcomes[item.key].compared) for item in plan.collections)
-    return RestoreReport(
-        restore_id=plan.request.restore_id,
-        backup=plan.request.backup,
-        mode=plan.request.mode,
-        server_url=plan.server_url,
-        started_at=started.at,
-        finished_at=finished,
-        seconds=max(0.0, (finished - started.at).total_seconds()),
-        vectors=sum(item.vectors for item in collections),
-        compared=sum(item.compared for item in collections),
-        collections=collections,
-        aliases=aliases,
-        flushed=work.flushed,
-        warnings=(*plan.warnings, *(f"{c.target}: {text}" for c in plan.collections for text in c.warnings)),
-        notes=(*work.notes, *_closing_notes(work, store)),
-    )
-
-
-def _restored(item: PlannedCollection, compared: Compared) -> RestoredCollection:
-    return RestoredCollection(
-        source=item.source,
-        target=item.target,
-        action=item.action,
-        vectors=compared.comparison.compared,
-        compared=compared.comparison.compared,
-        exact=compared.comparison.exact,
-        left_behind=item.left_behind,
-        seconds=compared.seconds,
-        rate=compared.loaded / compared.seconds if compared.seconds > 0 else 0.0,
-        kept_as=item.before,
-        vectors_replaced=item.vectors_now if item.before else None,
-    )
-
-
-def _closing_notes(work: Work, store: Store | None) -> Iterator[str]:
-    plan = work.plan
-    if not work.flushed:
-        yield (
-            "the server holds no vector at all and then refuses to write: after its next restart the empty collections "
-            "are gone, or what its disk had before is back"
-        )
-    if plan.replaces:
-        where = f" --store {store.url}" if store is not None else ""
-        yield (
-            "the replaced collections are kept until you let them go: "
-            f"vectorizer-backup release {plan.request.restore_id}{where} --server {plan.server_url}"
-        )
-    if store is None:
-        yield "restored from a bare archive: no lease was taken, and there is no record to resume from"
 
 
 def _items(work: Work, action: Action) -> tuple[PlannedCollection, ...]:

@@ -6,10 +6,10 @@ from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 
-from backup_engine.errors import InvalidInput, ObjectExists, ObjectNotFound, UnknownFormat
+from backup_engine.errors import InvalidInput, ObjectExists, ObjectNotFound, RestoreRefused, UnknownFormat
 from backup_engine.model import Document, Moment
 from backup_engine.restore.plan import RestorePlan
-from backup_engine.restore.report import Compared, Released, RestoreReport
+from backup_engine.restore.report import Compared, Released, RestoreReport, Undone
 from backup_engine.storage.contract import Store, read_bytes
 
 PREFIX = ".staging/restore-"
@@ -22,6 +22,32 @@ class Started(Document):
     """The server was as the plan says when the first change was about to be made."""
 
     at: Moment
+
+
+class TakenSnapshot(Document):
+    """The server's copy of a collection, written down before the first record is changed: the undo.
+
+    :param at: by our clock
+    :param bytes: of the file, as the server listed it
+    :param vectors: the server counted, and a complete read of it gave, just before it was taken
+    :param created_at: the server's word for the collection
+    """
+
+    id: str
+    at: Moment
+    bytes: int
+    vectors: int
+    created_at: str
+
+
+class UndoBegan(Document):
+    """From here on the server is no longer what the restore made of it.
+
+    :param aliases: those that stood for collections which are put back
+    """
+
+    at: Moment
+    aliases: dict[str, str]
 
 
 class Journal(Protocol):
@@ -38,6 +64,12 @@ class Journal(Protocol):
 
     def keep_compared(self, key: str, compared: Compared) -> None:
         """Note it; a later comparison of the same collection takes its place."""
+
+    def snapshot(self, key: str) -> TakenSnapshot | None:
+        """Tell which snapshot of the server is the undo of a collection that is restored in place."""
+
+    def keep_snapshot(self, key: str, taken: TakenSnapshot) -> TakenSnapshot:
+        """Note it, once and for all: gives the one that was noted first."""
 
     def report(self) -> RestoreReport | None:
         """Tell what the restore came to, if it is finished."""
@@ -69,6 +101,14 @@ class StoreJournal:
         """Note it; a later comparison of the same collection takes its place."""
         _put(self._store, f"{self._folder}compared-{key}.json", compared)
 
+    def snapshot(self, key: str) -> TakenSnapshot | None:
+        """Tell which snapshot of the server is the undo of a collection that is restored in place."""
+        return read_document(self._store, f"{self._folder}snapshot-{key}.json", TakenSnapshot)
+
+    def keep_snapshot(self, key: str, taken: TakenSnapshot) -> TakenSnapshot:
+        """Note it, once and for all: gives the one that was noted first."""
+        return create_or_find(self._store, f"{self._folder}snapshot-{key}.json", taken)
+
     def report(self) -> RestoreReport | None:
         """Tell what the restore came to, if it is finished."""
         return read_document(self._store, f"{self._folder}report.json", RestoreReport)
@@ -84,6 +124,7 @@ class ForgetfulJournal:
     def __init__(self) -> None:
         self._started: Started | None = None
         self._compared: dict[str, Compared] = {}
+        self._snapshots: dict[str, TakenSnapshot] = {}
 
     def started(self) -> Started | None:
         """Tell whether the restore began to change the server, in this process."""
@@ -100,6 +141,14 @@ class ForgetfulJournal:
     def keep_compared(self, key: str, compared: Compared) -> None:
         """Note it."""
         self._compared[key] = compared
+
+    def snapshot(self, key: str) -> TakenSnapshot | None:
+        """Tell which snapshot of the server is the undo, in this process."""
+        return self._snapshots.get(key)
+
+    def keep_snapshot(self, key: str, taken: TakenSnapshot) -> TakenSnapshot:
+        """Note it."""
+        return self._snapshots.setdefault(key, taken)
 
     def report(self) -> RestoreReport | None:
         """Nothing: a finished restore is not asked about again."""
@@ -139,6 +188,37 @@ def stored_release(store: Store, restore_id: str) -> Released | None:
 def keep_release(store: Store, released: Released) -> None:
     """Note what was let go of."""
     _put(store, f"{folder_of(released.restore_id)}released.json", released)
+
+
+def stored_undo(store: Store, restore_id: str) -> Undone | None:
+    """Tell what undoing came to, if it was done."""
+    return read_document(store, f"{folder_of(restore_id)}undone.json", Undone)
+
+
+def keep_undo(store: Store, undone: Undone) -> Undone:
+    """Note that it is done."""
+    return create_or_find(store, f"{folder_of(undone.restore_id)}undone.json", undone)
+
+
+def undo_began(store: Store, restore_id: str) -> UndoBegan | None:
+    """Tell whether undoing began to change the server."""
+    return read_document(store, f"{folder_of(restore_id)}undo.json", UndoBegan)
+
+
+def begin_undo(store: Store, restore_id: str, began: UndoBegan) -> UndoBegan:
+    """Note that it begins now; gives what was noted first."""
+    return create_or_find(store, f"{folder_of(restore_id)}undo.json", began)
+
+
+def require_not_undone(store: Store, restore_id: str) -> None:
+    """Refuse to go on with a restore that somebody takes back.
+
+    :raises RestoreRefused: its undo began, or is done
+    """
+    began = undo_began(store, restore_id)
+    if began is not None:
+        todo = "restore again" if stored_undo(store, restore_id) else f"finish that: undo {restore_id}"
+        raise RestoreRefused(f"restore {restore_id} was taken back on {began.at:%Y-%m-%d %H:%M:%S}Z; {todo}")
 
 
 def create_or_find(store: Store, key: str, document: D) -> D:

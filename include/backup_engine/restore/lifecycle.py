@@ -14,10 +14,19 @@ from backup_engine.ports import Server
 from backup_engine.restore.execution import execute_restore
 from backup_engine.restore.flushing import flush_if_possible
 from backup_engine.restore.guard import Guard, LeasePlace, guarded
-from backup_engine.restore.journal import PREFIX, StoreJournal, keep_release, stored_plan, stored_release
+from backup_engine.restore.in_place_planning import snapshot_path
+from backup_engine.restore.journal import (
+    PREFIX,
+    StoreJournal,
+    keep_release,
+    stored_plan,
+    stored_release,
+    stored_undo,
+    undo_began,
+)
 from backup_engine.restore.names import parse_reserved
 from backup_engine.restore.plan import RestorePlan
-from backup_engine.restore.report import Dropped, Released, RestoreReport
+from backup_engine.restore.report import Dropped, Released, RestoreReport, Undone
 from backup_engine.restore.view import ServerView, look
 from backup_engine.storage.contract import Store
 
@@ -28,6 +37,7 @@ class Progression(StrEnum):
     PLANNED = "planned"
     STARTED = "started"
     FINISHED = "finished"
+    UNDONE = "undone"
     RELEASED = "released"
     UNREADABLE = "unreadable"
 
@@ -44,6 +54,7 @@ class KnownRestore(Document):
     planned_at: Moment
     plan: RestorePlan | None = None
     report: RestoreReport | None = None
+    undone: Undone | None = None
     problem: str | None = None
 
 
@@ -95,6 +106,10 @@ def release_restore(
         plan = stored_plan(store, restore_id) if store is not None else None
         if plan is not None and plan.server_url != view.facts.url:
             raise InvalidInput(f"restore {restore_id} was made on {plan.server_url}, not on {view.facts.url}")
+        if store is not None and undo_began(store, restore_id) and not stored_undo(store, restore_id):
+            raise RestoreRefused(
+                f"undoing restore {restore_id} began and is not finished; finish it: undo {restore_id}"
+            )
         _require_live(restore_id, view)
         dropped = tuple(_drop_all(restore_id, server, view, guard))
         flushed = flush_if_possible(server)
@@ -103,7 +118,7 @@ def release_restore(
             server_url=view.facts.url,
             dropped=dropped,
             flushed=flushed,
-            notes=tuple(_notes(dropped, flushed)),
+            notes=(*_notes(dropped, flushed), *_snapshots(plan, store)),
         )
         if store is not None and plan is not None:
             keep_release(store, released)
@@ -123,7 +138,7 @@ def _known(store: Store, restore_id: str, planned_at: Moment) -> KnownRestore:
         plan = stored_plan(store, restore_id)
         journal = StoreJournal(store, restore_id)
         report, started = journal.report(), journal.started()
-        released = stored_release(store, restore_id)
+        released, undone = stored_release(store, restore_id), stored_undo(store, restore_id)
     except UnknownFormat as error:
         return KnownRestore(
             restore_id=restore_id, progression=Progression.UNREADABLE, planned_at=planned_at, problem=str(error)
@@ -131,9 +146,18 @@ def _known(store: Store, restore_id: str, planned_at: Moment) -> KnownRestore:
     progression = Progression.STARTED if started else Progression.PLANNED
     if released:
         progression = Progression.RELEASED
+    elif undone:
+        progression = Progression.UNDONE
     elif report:
         progression = Progression.FINISHED
-    return KnownRestore(restore_id=restore_id, progression=progression, planned_at=planned_at, plan=plan, report=report)
+    return KnownRestore(
+        restore_id=restore_id,
+        progression=progression,
+        planned_at=planned_at,
+        plan=plan,
+        report=report,
+        undone=undone,
+    )
 
 
 def _known_ids(store: Store) -> str:
@@ -166,6 +190,21 @@ def _drop_all(restore_id: str, server: Server, view: ServerView, guard: Guard) -
 def _held(restore_id: str, view: ServerView) -> list[str]:
     parsed = ((name, parse_reserved(name)) for name in sorted(view.states))
     return [name for name, held in parsed if held and held.restore_id == restore_id]
+
+
+def _snapshots(plan: RestorePlan | None, store: Store | None) -> Iterator[str]:
+    """Tell what no request lets go of: an undo is still possible with it."""
+    if plan is None or store is None:
+        return
+    journal = StoreJournal(store, plan.request.restore_id)
+    for item in plan.collections:
+        taken = journal.snapshot(item.key) if item.in_place else None
+        if taken is not None:
+            path = snapshot_path(item.target, taken.id)
+            yield (
+                f"the server has no request that deletes its snapshot of {item.target!r}: remove {path} on its machine "
+                "when nobody will undo this restore any more"
+            )
 
 
 def _notes(dropped: tuple[Dropped, ...], flushed: bool) -> Iterator[str]:

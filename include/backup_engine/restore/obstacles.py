@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from backup_engine import wording
 from backup_engine.archive.manifest import Standing
 from backup_engine.model import CollectionConfiguration, Hnsw, Quantization, ServerFacts
+from backup_engine.restore.in_place_planning import against_in_place
 from backup_engine.restore.names import parse_reserved
 from backup_engine.restore.plan import Action, PlannedCollection, Refusal
 from backup_engine.restore.request import RestoreMode, RestoreRequest
@@ -34,6 +35,8 @@ def obstacles(item: PlannedCollection, chosen: Chosen, request: RestoreRequest, 
         yield from _against_replacing(item, chosen, request, view)
     if item.action is Action.MERGE:
         yield from _against_merging(item, chosen, view)
+    elif item.in_place:
+        yield from against_in_place(item, view)
     else:
         yield from _against_creating(item, chosen, request, view)
 
@@ -73,15 +76,16 @@ def _begun(item: PlannedCollection, request: RestoreRequest, view: ServerView) -
 def _against_replacing(
     item: PlannedCollection, chosen: Chosen, request: RestoreRequest, view: ServerView
 ) -> Iterator[Refusal]:
-    if not view.can_rename_to(item.target):
+    if not item.in_place and not view.can_rename_to(item.target):
         cause = (
             "renames to no name with a slash in it or a blank around it"
             if view.can_rename
             else "cannot rename collections (3.3.0 can)"
         )
+        here = "in place (the undo is a snapshot on the server), " if view.can_snapshot(item.target) else ""
         text = (
-            f"{item.target!r} cannot be replaced: Vectorizer {view.facts.version} {cause}; restore with mode merge or "
-            "under another name, or delete it and restore with mode new"
+            f"{item.target!r} cannot be replaced: Vectorizer {view.facts.version} {cause}; restore {here}with mode "
+            "merge, under another name, or delete it and restore with mode new"
         )
         yield Refusal(kind="unsupported", text=text)
     if chosen.summary.standing is Standing.INCOMPLETE and not request.allow_incomplete:

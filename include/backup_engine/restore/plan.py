@@ -37,8 +37,10 @@ class PlannedCollection(Document):
     :param vectors: records that will be written
     :param left_behind: records of the backup that the server cannot be given (components that came as null)
     :param vectors_now: what the server has under the target's name; None: no such collection
-    :param aside: the name it is loaded under before it appears as ``target``; None: loaded in place
+    :param aside: the name it is loaded under before it appears as ``target``; None: loaded under its own name
     :param before: the name the replaced collection is kept under; None: nothing is replaced
+    :param in_place: the live collection is changed until it is what the backup holds; the server's snapshot of it is
+        the undo
     :param configuration: what is created (merge: what the server has)
     :param seconds: expected, at the plan's rate
     """
@@ -52,6 +54,7 @@ class PlannedCollection(Document):
     vectors_now: int | None = None
     aside: str | None = None
     before: str | None = None
+    in_place: bool = False
     configuration: CollectionConfiguration
     seconds: float
     warnings: tuple[str, ...] = ()
@@ -101,6 +104,14 @@ class RestorePlan(Document):
     def seconds(self) -> float:
         """Expected time."""
         return sum(item.seconds for item in self.collections)
+
+
+_COMPARED_SETTINGS = ("dimension", "metric", "quantization", "hnsw", "graph")
+
+
+def differing_settings(one: CollectionConfiguration, other: CollectionConfiguration) -> tuple[str, ...]:
+    """Name the settings in which two collections differ for those who search in them."""
+    return tuple(name for name in _COMPARED_SETTINGS if getattr(one, name) != getattr(other, name))
 
 
 _ERRORS: dict[str, type[PermanentError]] = {

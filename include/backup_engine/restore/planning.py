@@ -9,7 +9,9 @@ from backup_engine.archive.manifest import BackupState, Manifest, Standing
 from backup_engine.model import CollectionConfiguration, Quantization, ServerFacts
 from backup_engine.ports import Source
 from backup_engine.restore.alias_planning import plan_aliases
+from backup_engine.restore.in_place_planning import warnings_in_place
 from backup_engine.restore.journal import keep_plan, stored_plan
+from backup_engine.restore.memory import second_copies
 from backup_engine.restore.names import aside_name, before_name, parse_reserved
 from backup_engine.restore.obstacles import creatable, obstacles
 from backup_engine.restore.plan import Action, PlannedCollection, Refusal, RestorePlan, raise_refusals
@@ -49,7 +51,7 @@ def plan_restore(
         aliases=aliases,
         not_restored=selection.not_restored,
         untouched=tuple(sorted(set(view.states) - targets)),
-        warnings=(*_plan_warnings(manifest, view.facts), *_held_aside(view), *alias_warnings),
+        warnings=(*_plan_warnings(manifest, view.facts, collections), *_held_aside(view), *alias_warnings),
         refusals=_refusals(request, selection, collections, view),
     )
 
@@ -58,6 +60,9 @@ def _refusals(
     request: RestoreRequest, selection: Selection, collections: tuple[PlannedCollection, ...], view: ServerView
 ) -> tuple[Refusal, ...]:
     found = list(selection.refusals)
+    if request.in_place and request.mode is not RestoreMode.REPLACE:
+        text = f"in place is a way to replace, and mode {request.mode.value} replaces nothing; choose mode replace"
+        found.append(Refusal(kind="invalid", text=text))
     if view.facts.role.casefold() == "replica":
         text = f"{view.facts.url} is a replica and takes no writes; restore to its primary"
         found.append(Refusal(kind="refused", text=text))
@@ -69,7 +74,8 @@ def _refusals(
 def _planned(chosen: Chosen, request: RestoreRequest, view: ServerView, rate: float) -> PlannedCollection:
     state = view.states.get(chosen.target)
     action = _action(request.mode, exists=state is not None)
-    aside = action is not Action.MERGE and view.can_rename_to(chosen.target)
+    in_place = request.in_place and action is Action.REPLACE
+    aside = action is not Action.MERGE and not in_place and view.can_rename_to(chosen.target)
     vectors = chosen.summary.vectors - chosen.private.irregular_count
     return PlannedCollection(
         key=chosen.summary.key,
@@ -81,6 +87,7 @@ def _planned(chosen: Chosen, request: RestoreRequest, view: ServerView, rate: fl
         vectors_now=state.vectors if state else None,
         aside=aside_name(chosen.target, request.restore_id) if aside else None,
         before=before_name(chosen.target, request.restore_id) if aside and action is Action.REPLACE else None,
+        in_place=in_place,
         configuration=_configuration(chosen, action, request, view),
         seconds=vectors / rate,
         warnings=tuple(_warnings(chosen, action, request, view)),
@@ -101,7 +108,9 @@ def _configuration(
         raise AssertionError(f"{chosen.private.name} was chosen without a configuration")
     if action is Action.MERGE:
         return view.configurations.get(chosen.target, saved)
-    if request.allow_quantization and not creatable(saved, view.facts):
+    live = view.configurations.get(chosen.target) if request.in_place else None
+    possible = live.quantization is saved.quantization if live else creatable(saved, view.facts)
+    if request.allow_quantization and not possible:
         return saved.model_copy(update={"quantization": Quantization.SQ8})
     return saved
 
@@ -118,16 +127,21 @@ def _warnings(chosen: Chosen, action: Action, request: RestoreRequest, view: Ser
         span = f"{wording.moment(summary.window.started_at)} to {wording.moment(summary.window.ended_at)}"
         yield f"was written to while it was read, from {span}"
     saved = private.configuration
-    if saved and action is not Action.MERGE and not creatable(saved, view.facts) and request.allow_quantization:
-        yield "was kept as floats; this server makes SQ8 of it, so values come back within one step of 255"
     live = view.configurations.get(chosen.target)
+    if action is not Action.MERGE and saved and _configuration(chosen, action, request, view) != saved:
+        yield "was kept as floats; this server makes SQ8 of it, so values come back within one step of 255"
     if saved and live and action is Action.MERGE and live.quantization is not saved.quantization:
         yield f"is kept as {live.quantization.value} on the server, was kept as {saved.quantization.value}"
+    if live and request.in_place and action is Action.REPLACE:
+        yield from warnings_in_place(chosen.target, view.states[chosen.target].vectors, live)
     if action is Action.CREATE and not view.can_rename_to(chosen.target):
         yield f"Vectorizer {view.facts.version} cannot rename to this name: readers see it while it is being loaded"
 
 
-def _plan_warnings(manifest: Manifest, facts: ServerFacts) -> Iterator[str]:
+def _plan_warnings(manifest: Manifest, facts: ServerFacts, collections: tuple[PlannedCollection, ...]) -> Iterator[str]:
+    both = second_copies(collections)
+    if both is not None:
+        yield both
     if manifest.clear.state is not BackupState.GOOD:
         reasons = wording.listing(manifest.private.reasons, most=20) or "no reason is recorded"
         yield f"the backup is {manifest.clear.state.value}: {reasons}"
@@ -150,9 +164,9 @@ def preview_restore(
     request: RestoreRequest, manifest: Manifest, server: Source, rate: float = DEFAULT_RATE
 ) -> RestorePlan:
     """Plan against a server as it is now, writing nothing anywhere: the dry run, and what a person approves."""
-    merging = request.mode is RestoreMode.MERGE
+    changing = request.in_place or request.mode is RestoreMode.MERGE
     targets = [chosen.target for chosen in select(request, manifest).chosen]
-    return plan_restore(request, manifest, look(server, targets if merging else ()), rate=rate)
+    return plan_restore(request, manifest, look(server, targets if changing else ()), rate=rate)
 
 
 def prepare_restore(

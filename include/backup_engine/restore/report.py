@@ -13,11 +13,13 @@ class Compared(Document):
 
     :param created_at: the server's word for the loaded collection: tells it from whatever else may take its name
     :param seconds: loading took, in the attempt that finished it
-    :param loaded: records that attempt sent; fewer than all when it resumed
+    :param loaded: records that attempt sent; fewer than all when it resumed, or when the server had them (in place)
+    :param deleted: records that attempt deleted (in place)
     """
 
     created_at: str
     loaded: int
+    deleted: int = 0
     seconds: float
     comparison: Comparison
 
@@ -30,6 +32,9 @@ class RestoredCollection(Document):
     :param left_behind: records that could not be put back
     :param rate: vectors a second while loading; 0.0 when nothing had to be loaded any more
     :param kept_as: the name the replaced collection has until it is released
+    :param snapshot: id of the server's snapshot that is the undo of a collection replaced in place
+    :param written: records that were sent by the attempt that finished it
+    :param deleted: records that were deleted from a collection replaced in place
     """
 
     source: str
@@ -42,6 +47,9 @@ class RestoredCollection(Document):
     seconds: float
     rate: float
     kept_as: str | None = None
+    snapshot: str | None = None
+    written: int = 0
+    deleted: int = 0
     vectors_replaced: int | None = None
 
 
@@ -76,6 +84,36 @@ class Dropped(Document):
 
     name: str
     vectors: int
+
+
+class PutBack(Document):
+    """A collection that has again what it had before a restore.
+
+    :param vectors: counted afterwards
+    :param vectors_undone: counted before; None: there was no such collection any more
+    :param snapshot: id of the server's snapshot that was put back; None: the kept collection was swapped in again
+    :param kept_as: the name of the restored collection until it is released
+    """
+
+    target: str
+    vectors: int
+    vectors_undone: int | None
+    snapshot: str | None = None
+    kept_as: str | None = None
+
+
+class Undone(Document):
+    """What undoing a restore came to.
+
+    :param flushed: the server confirmed that everything is on its disk
+    """
+
+    restore_id: str
+    server_url: str
+    at: Moment
+    collections: tuple[PutBack, ...]
+    flushed: bool
+    notes: tuple[str, ...] = ()
 
 
 class Released(Document):

@@ -30,6 +30,8 @@ class RestoreRequest(Document):
     :param collections: names as the backup has them; None: all it holds
     :param rename: name in the backup to name on the server
     :param allow_incomplete: replace also with a collection of which the backup holds less than the server counted
+    :param in_place: with mode replace: write over the live collection instead of loading a second one beside it; the
+        undo is the server's own snapshot
     :param allow_quantization: let a collection that was kept as floats become SQ8 where the server cannot do else
     """
 
@@ -38,5 +40,6 @@ class RestoreRequest(Document):
     collections: tuple[str, ...] | None = None
     rename: dict[str, str] = {}
     mode: RestoreMode = RestoreMode.NEW
+    in_place: bool = False
     allow_incomplete: bool = False
     allow_quantization: bool = False

@@ -14,10 +14,10 @@ from backup_engine import wording
 from backup_engine.errors import CollectionExists, RestoreRefused, ServerFault
 from backup_engine.restore.plan import PlannedCollection
 from backup_engine.restore.stages import Stage, replacing_stage
-from backup_engine.restore.work import Work
+from backup_engine.restore.work import Change
 
 
-def publish(work: Work, item: PlannedCollection) -> None:
+def publish(work: Change, item: PlannedCollection) -> None:
     """Give a loaded collection a name that nothing has.
 
     The disk may still know the name (of a collection deleted before a flush): once is enough for all names that
@@ -29,7 +29,7 @@ def publish(work: Work, item: PlannedCollection) -> None:
     _rename_in(work, item)
 
 
-def replace_all(work: Work, items: Iterable[PlannedCollection]) -> None:
+def replace_all(work: Change, items: Iterable[PlannedCollection]) -> None:
     """Put the loaded collections in the place of the live ones, all of them between the same two flushes."""
     ready = tuple(items)
     _require_asides(work, ready)
@@ -41,20 +41,20 @@ def replace_all(work: Work, items: Iterable[PlannedCollection]) -> None:
         work.flush()
     for item in moved:
         work.guard.check()
-        if work.server.aliases().get(item.target) == item.before:
+        if work.server.aliases().get(item.target) in {item.before, item.aside}:
             work.server.delete_alias(item.target)
         _rename_in(work, item)
     for item in _at(work, ready, Stage.INTRUDED):
         raise intruded(work, item)
 
 
-def tidy(work: Work, item: PlannedCollection) -> None:
+def tidy(work: Change, item: PlannedCollection) -> None:
     """Drop the alias that the loaded collection's first name became."""
     if item.aside in work.server.aliases():
         work.server.delete_alias(_name(item.aside))
 
 
-def _rename_in(work: Work, item: PlannedCollection) -> None:
+def _rename_in(work: Change, item: PlannedCollection) -> None:
     try:
         work.server.rename_collection(_name(item.aside), item.target)
     except CollectionExists as error:
@@ -62,21 +62,21 @@ def _rename_in(work: Work, item: PlannedCollection) -> None:
     tidy(work, item)
 
 
-def _at(work: Work, items: Iterable[PlannedCollection], stage: Stage) -> tuple[PlannedCollection, ...]:
+def _at(work: Change, items: Iterable[PlannedCollection], stage: Stage) -> tuple[PlannedCollection, ...]:
     listed = {state.name for state in work.server.collections()}
     return tuple(item for item in items if replacing_stage(item, listed) is stage)
 
 
-def intruded(work: Work, item: PlannedCollection) -> RestoreRefused:
+def intruded(work: Change, item: PlannedCollection) -> RestoreRefused:
     """Say that the target's name is taken, and what to do."""
     return RestoreRefused(
         f"somebody created {item.target!r} on {work.plan.server_url} while it was being restored; the restored one is "
         f"{item.aside!r}, nothing was overwritten: delete or rename the new {item.target!r}, keep its writers away, "
-        f"and resume {work.plan.request.restore_id}"
+        f"and {work.again} {work.plan.request.restore_id}"
     )
 
 
-def _require_asides(work: Work, items: Iterable[PlannedCollection]) -> None:
+def _require_asides(work: Change, items: Iterable[PlannedCollection]) -> None:
     listed = {state.name for state in work.server.collections()}
     gone = [repr(item.aside) for item in items if item.aside not in listed]
     if gone:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from backup_engine.model import CollectionConfiguration, CollectionState, ServerFacts
 from backup_engine.ports import Source
 
-_RENAMES_SINCE = (3, 3)  # reference: /collections/{n}/rename came with 3.3.0
+_RENAMES_SINCE = (3, 3)  # reference: /collections/{n}/rename and native snapshots came with 3.3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,12 @@ class ServerView:
         """Whether collections can be loaded aside and renamed into place; unknown versions are taken to be new."""
         found = re.match(r"v?(\d+)\.(\d+)", self.facts.version)
         return found is None or (int(found[1]), int(found[2])) >= _RENAMES_SINCE
+
+    def can_snapshot(self, name: str) -> bool:
+        """Whether the server can keep a copy of this collection on its disk. It would write that of a name with a slash
+        in front anywhere on its machine.
+        """
+        return self.can_rename and not name.startswith("/")
 
     def can_rename_to(self, name: str) -> bool:
         """Whether a collection can be given this name later; to any name it can be created."""

@@ -15,22 +15,19 @@ from backup_engine.restore.journal import Journal
 from backup_engine.restore.plan import RestorePlan
 
 
-@dataclass(slots=True)
-class Work:
-    """One process carrying out one plan.
+@dataclass(slots=True, kw_only=True)
+class Change:
+    """One process that changes names on one server, by one plan.
 
+    :param again: the command that goes on with it
     :param flushed: what the last flush said
     :param names_forgotten: the server's disk knows no name that nothing in its memory had when work began
     """
 
     plan: RestorePlan
-    archive: ArchiveReader
     server: Server
-    journal: Journal
     guard: Guard
-    clock: Clock
-    progress: Progress
-    temporary: Path | None
+    again: str = "resume"
     notes: list[str] = field(default_factory=list)
     flushed: bool = False
     names_forgotten: bool = False
@@ -42,6 +39,17 @@ class Work:
         """
         self.flushed = flush_if_possible(self.server)
         self.names_forgotten = self.names_forgotten or self.flushed
+
+
+@dataclass(slots=True, kw_only=True)
+class Work(Change):
+    """One process carrying out one plan."""
+
+    archive: ArchiveReader
+    journal: Journal
+    clock: Clock
+    progress: Progress
+    temporary: Path | None
 
 
 @dataclass(slots=True)
