@@ -225,6 +225,8 @@ def _collection(summary: CollectionSummary, private: PrivateCollection) -> dict[
         "quantization": configuration.quantization.value if configuration else None,
         "irregular": private.irregular_count,
         "problem": private.problem,
+        "read_with": summary.way.value,
+        "notes": [*private.notes],
     }
 
 

@@ -33,5 +33,5 @@ def objection(decision: Mapping[str, Any] | None, *, requester: str | None, seco
     if list(decision.get("chosen_options") or ()) != [APPROVE]:
         return f"{who} rejected it"
     if second_person and who == requester:
-        return f"{who} started this restore and cannot approve it too: another person has to"
+        return f"{who} started this run and cannot approve it too: another person has to"
     return None

@@ -23,7 +23,7 @@ from backup_engine.deployments import CONFIG_VARIABLE, configuration_path, load_
 from backup_engine.errors import BackupError
 from backup_engine.storage.identity import read_identity
 from backup_engine.storage.opening import open_store
-from vectorizer_backup.dag_defaults import FULL_BACKUP, RESTORE, VERIFICATION, dag_id
+from vectorizer_backup.dag_defaults import PURPOSES, RESTORE, dag_id
 from vectorizer_backup.findings import Finding, Level
 from vectorizer_backup.hooks.vectorizer import VectorizerHook
 from vectorizer_backup.provider import CONNECTION_TYPE
@@ -114,7 +114,7 @@ def check_store(deployment: Deployment) -> Finding:
 
 def check_dags(deployments: Iterable[Deployment]) -> Iterator[Finding]:
     """Look whether Airflow has the DAGs, and whether they run."""
-    wanted = [dag_id(one.name, purpose) for one in deployments for purpose in (FULL_BACKUP, VERIFICATION, RESTORE)]
+    wanted = [(dag_id(one.name, purpose), purpose) for one in deployments for purpose in PURPOSES]
     try:
         with create_session() as session:
             known = {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(~DagModel.is_stale))}
@@ -124,18 +124,18 @@ def check_dags(deployments: Iterable[Deployment]) -> Iterator[Finding]:
         yield Finding(Level.MISSING, "database", f"cannot be read: {type(error).__name__}", remedy)
         return
     folder = conf.get("core", "dags_folder")
-    for name in wanted:
-        yield _dag_finding(name, known.get(name), folder)
+    for name, purpose in wanted:
+        yield _dag_finding(name, known.get(name), folder, by_hand=purpose == RESTORE)
     for file, stacktrace in sorted(errors.items()):
         last = stacktrace.strip().splitlines()[-1] if stacktrace.strip() else "no message"
         yield Finding(Level.MISSING, f"DAG file {file}", last, "`airflow dags list-import-errors` shows all of it")
 
 
-def _dag_finding(name: str, dag: DagModel | None, folder: str) -> Finding:
+def _dag_finding(name: str, dag: DagModel | None, folder: str, *, by_hand: bool) -> Finding:
     what = f"DAG {name}"
     if dag is None:
         remedy = "let [core] dags_folder name this repository's dags/ and start the dag-processor"
         return Finding(Level.MISSING, what, f"not among the DAGs of {folder}", remedy)
-    if dag.is_paused and not name.endswith(RESTORE):
+    if dag.is_paused and not by_hand:
         return Finding(Level.NOTE, what, "paused: nothing runs by itself", f"airflow dags unpause {name}")
     return Finding(Level.OK, what, "there")

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from backup_engine.errors import WrongStore
 from backup_engine.storage.identity import check_identity, read_identity
 from backup_engine.storage.opening import open_store
+from backup_engine.vectorizer.settings import checked_url
 from vectorizer_backup.hooks.vectorizer import VectorizerHook
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from backup_engine.deployment import Deployment
+    from backup_engine.model import ReadWay
     from backup_engine.storage.contract import Store
     from backup_engine.storage.identity import StoreIdentity
     from backup_engine.vectorizer.server import VectorizerServer
@@ -47,9 +49,17 @@ def store_of_ticket(url: str, store_id: str) -> Store:
     return store
 
 
-def server_of(connection: str) -> VectorizerServer:
-    """Give the server behind a connection; nothing is asked of it yet."""
-    return VectorizerHook(connection).get_conn()
+def server_of(connection: str, read_with: ReadWay | None = None) -> VectorizerServer:
+    """Give the server behind a connection; nothing is asked of it yet.
+
+    :param read_with: the way to read records; None: the best that the server offers
+    """
+    return VectorizerHook(connection).get_conn(read_with)
+
+
+def address_of(connection: str) -> str:
+    """Tell the address behind a connection, written as plans have it."""
+    return checked_url(VectorizerHook(connection).url)
 
 
 def new_token() -> str:

@@ -22,6 +22,8 @@ from vectorizer_backup.retrying import ErrorClassPolicy
 FULL_BACKUP = "full_backup"
 VERIFICATION = "verification"
 RESTORE = "restore"
+AFTER_RESTORE = "after_restore"
+PURPOSES = (FULL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE)
 
 TASK_DEFAULTS: Mapping[str, Any] = {
     "owner": "vectorizer-backup",
@@ -54,11 +56,15 @@ POKE_INTERVAL = timedelta(seconds=15)
 SILENCE_TIMEOUT = timedelta(hours=12)
 """The last resort of a wait that judges by itself when a server has been silent for too long."""
 
+RELEASE_SCHEDULE = "0 1 * * *"
+"""Every day, an hour before the fulls: letting go takes seconds, but a capture that meets it has to start again."""
+
 ALLOWED_BACKUP_RUNS = ["scheduled", "manual", "operator_triggered", "asset_materialization"]
 """A backfill is refused: yesterday's state cannot be read today."""
 
 ALLOWED_VERIFICATION_RUNS = ["scheduled", "manual", "operator_triggered"]
 ALLOWED_RESTORE_RUNS = ["manual", "operator_triggered"]
+ALLOWED_AFTER_RESTORE_RUNS = ["scheduled", "manual", "operator_triggered"]
 
 
 def deployments() -> Loaded:
@@ -81,11 +87,23 @@ def tags(deployment: Deployment, purpose: str) -> list[str]:
     return ["vectorizer", deployment.name, deployment.tier.value, purpose.replace("_", " ")]
 
 
+def release_schedule(deployment: Deployment) -> str | None:
+    """Tell when what restores replaced is let go of; None when somebody has to do it by hand."""
+    return RELEASE_SCHEDULE if deployment.restore.keep_replaced is not None else None
+
+
+def kept(deployment: Deployment) -> str:
+    """Say how long what a restore replaced is kept."""
+    keep = deployment.restore.keep_replaced
+    return "until somebody releases it" if keep is None else f"for {spoken(keep)}"
+
+
 def runbook(purpose: str, deployment: Deployment) -> str:
     """Write what the DAG's page says: what it does, and what to do when it is red."""
     text = (Path(__file__).parent / "runbooks" / f"{purpose}.md").read_text(encoding="utf-8")
     terms = deployment.terms
-    warnings = "".join(f"> **Mind:** {warning}\n\n" for warning in deployment.warnings)
+    warned = deployment.warnings if purpose == FULL_BACKUP else ()
+    warnings = "".join(f"> **Mind:** {warning}\n\n" for warning in warned)
     return warnings + Template(text).substitute(
         deployment=deployment.name,
         tier=deployment.tier.value,
@@ -97,4 +115,9 @@ def runbook(purpose: str, deployment: Deployment) -> str:
         full_backup=dag_id(deployment.name, FULL_BACKUP),
         verification=dag_id(deployment.name, VERIFICATION),
         restore=dag_id(deployment.name, RESTORE),
+        after_restore=dag_id(deployment.name, AFTER_RESTORE),
+        kept=kept(deployment),
+        released="Every day at 01:00 UTC what was kept for that long is released."
+        if release_schedule(deployment)
+        else "",
     )

@@ -25,6 +25,21 @@ MODES = {
     "replace": "replace: make the collections equal to the backup; what is there now is kept aside",
 }
 
+WAYS_TO_REPLACE = {
+    "beside": "beside, then swapped: no downtime, memory for two copies",
+    "in-place": "in place: one copy; readers see a mixture until it is done",
+}
+
+DUE = "due"
+"""What happens every day by itself; it is about no restore in particular."""
+
+FOLLOWUPS = {
+    DUE: "what is due: release what was kept long enough, as every day",
+    "undo": "undo: bring back what was replaced; what was written since is lost",
+    "resume": "resume: go on with a restore that stopped",
+    "release": "release: drop what the restore replaced now; no undo afterwards",
+}
+
 
 def backup_form() -> dict[str, Param]:
     """Ask nothing that a scheduled run could not leave out."""
@@ -77,7 +92,7 @@ def verification_form() -> dict[str, Param]:
 
 def restore_form(deployment: Deployment) -> dict[str, Param]:
     """Ask for a restore. It has no default for what to restore, and touches nothing unless told to."""
-    return {**_what_to_restore(), **_where_to_restore(deployment), **_what_to_accept()}
+    return {**_what_to_restore(), **_where_to_restore(deployment), **_how_to_replace(), **_what_to_accept()}
 
 
 def _what_to_restore() -> dict[str, Param]:
@@ -137,6 +152,22 @@ def _where_to_restore(deployment: Deployment) -> dict[str, Param]:
     }
 
 
+def _how_to_replace() -> dict[str, Param]:
+    return {
+        "replacing": Param(
+            "beside",
+            type="string",
+            enum=list(WAYS_TO_REPLACE),
+            values_display=WAYS_TO_REPLACE,
+            title="How to replace",
+            section="With mode replace",
+            description="Beside: the old collections answer until the new ones are complete and compared, and are kept "
+            "for an undo. In place: when the server has no memory for both. It takes its own snapshot first, which an "
+            "undo goes back to. Stopped halfway, readers see some of both until it is resumed or undone.",
+        ),
+    }
+
+
 def _what_to_accept() -> dict[str, Param]:
     return {
         "allow_incomplete": Param(
@@ -153,6 +184,29 @@ def _what_to_accept() -> dict[str, Param]:
             section=_RARELY,
             description="Let a collection that was kept as floats become SQ8 where the server cannot create it "
             "otherwise. Values then come back within one step of 255.",
+        ),
+    }
+
+
+def after_restore_form() -> dict[str, Param]:
+    """Ask what to do after which restore; the answers of a scheduled run release what is due."""
+    return {
+        "action": Param(
+            DUE,
+            type="string",
+            enum=list(FOLLOWUPS),
+            values_display=FOLLOWUPS,
+            title="What to do",
+            description="An undo shows what would be lost and asks somebody to approve it.",
+        ),
+        "restore": Param(
+            None,
+            type=["null", "string"],
+            pattern="^([0-9a-f]{12}|latest)$",
+            title="Restore",
+            description="Which restore to undo, resume or release. Its id: 12 hex digits, in the log of its last task. "
+            "Or `latest`: the newest one that began.",
+            examples=["latest"],
         ),
     }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from backup_engine.deployment import Deployment
 from backup_engine.errors import InvalidInput
+from backup_engine.model import ReadWay
 from backup_engine.restore.plan import Action, RestorePlan
 from backup_engine.restore.request import RestoreMode, RestoreRequest
 from backup_engine.run_key import run_key
@@ -24,13 +25,21 @@ def restore_request(restore_id: str, backup: str, params: Mapping[str, Any]) -> 
     """Put the form into the engine's words.
 
     :param backup: name of the backup, found already
+    :raises InvalidInput: fields of the form contradict each other
     """
+    mode, in_place = RestoreMode(params["mode"]), params["replacing"] == "in-place"
+    if in_place and mode is not RestoreMode.REPLACE:
+        raise InvalidInput(
+            f"'How to replace' is 'in-place', but the mode is {mode.value!r}, which replaces nothing. Nothing was "
+            "done: choose the mode 'replace', or leave 'How to replace' as it was"
+        )
     return RestoreRequest(
         restore_id=restore_id,
         backup=backup,
         collections=tuple(params["collections"] or ()) or None,
         rename=renames(params["rename"] or ()),
-        mode=RestoreMode(params["mode"]),
+        mode=mode,
+        in_place=in_place,
         allow_incomplete=params["allow_incomplete"],
         allow_quantization=params["allow_quantization"],
     )
@@ -64,3 +73,18 @@ def lease_of(deployment: Deployment, connection: str, others: Iterable[Deploymen
         return deployment.root, LEASE
     captured = next((other.root for other in others if other.server.connection == connection), None)
     return (captured, LEASE) if captured else (deployment.root, f"{LEASE}-{run_key(connection)}")
+
+
+def read_with_of(deployment: Deployment, connection: str, others: Iterable[Deployment]) -> ReadWay | None:
+    """Tell which way a server is read: as the deployment that captures it says; None: the best that it offers."""
+    if connection == deployment.server.connection:
+        return deployment.server.read_with
+    return next((other.server.read_with for other in others if other.server.connection == connection), None)
+
+
+def connection_of(url: str, connections: Iterable[str], address_of: Callable[[str], str]) -> str | None:
+    """Find the connection that leads to a server; None if none of these does.
+
+    :param address_of: tells the address behind a connection
+    """
+    return next((connection for connection in connections if address_of(connection) == url), None)

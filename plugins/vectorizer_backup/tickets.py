@@ -6,15 +6,26 @@ says by then.
 
 from __future__ import annotations
 
+from collections import Counter
+from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import JsonValue
 
-from backup_engine.archive.manifest import BackupKind, BackupState, Folder, Sidecar
-from backup_engine.model import Document, Moment
+from backup_engine import wording
+from backup_engine.archive.manifest import (
+    BackupKind,
+    BackupState,
+    CollectionSummary,
+    Folder,
+    PrivateCollection,
+    Sidecar,
+    Standing,
+)
+from backup_engine.model import Document, Moment, ReadWay
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 T = TypeVar("T")
 
@@ -26,12 +37,14 @@ class BackupTicket(Document):
 
     :param store: root URL
     :param connection: of the server
+    :param read_with: the way to read records; None: the best that the server offers
     """
 
     deployment: str
     store: str
     store_id: str
     connection: str
+    read_with: ReadWay | None = None
     run_key: str
     plan_key: str
     stream: int = 0
@@ -56,15 +69,18 @@ class RestoreTicket(Document):
 
     :param store: root URL of the store that holds the backup
     :param connection: of the server that is restored to
+    :param read_with: the way to read its records for the comparison; None: the best that it offers
     :param lease_store: root URL of the store of the deployment that captures that server
     :param lease: name of the lease there
     :param approval: whether a person has to agree; by ``second_person`` another one than who started the run
+    :param kept: how long what is replaced is kept, in words
     """
 
     deployment: str
     store: str
     store_id: str
     connection: str
+    read_with: ReadWay | None = None
     lease_store: str
     lease: str
     restore_id: str
@@ -72,11 +88,52 @@ class RestoreTicket(Document):
     dry_run: bool
     approval: bool
     second_person: bool
+    kept: str
+
+
+class Followup(StrEnum):
+    """What can be done after a restore.
+
+    * release: drop what it replaced
+    * undo: bring that back
+    * resume: go on with one that stopped
+    """
+
+    RELEASE = "release"
+    UNDO = "undo"
+    RESUME = "resume"
+
+
+class FollowupTicket(Document):
+    """One thing that is done after one restore, and why.
+
+    :param store: root URL of the store that remembers the restore
+    :param connection: of the server that was restored to
+    :param read_with: the way to read its records for the comparison; None: the best that it offers
+    :param lease_store: root URL of the store of the deployment that captures that server
+    :param lease: name of the lease there
+    :param approval: whether a person has to agree; by ``second_person`` another one than who started the run
+    """
+
+    followup: Followup
+    restore_id: str
+    reason: str
+    deployment: str
+    store: str
+    store_id: str
+    connection: str
+    read_with: ReadWay | None = None
+    lease_store: str
+    lease: str
+    approval: bool
+    second_person: bool
 
 
 class BackupFacts(Document):
     """A backup in figures: the extra of its asset event, and what the tasks after the commit go by.
 
+    :param ways: how many collections were read in which way
+    :param fuzzy: how many collections were written to while they were read
     :param reasons: why it is not good, the first twenty
     """
 
@@ -94,6 +151,8 @@ class BackupFacts(Document):
     collections: int
     vectors: int
     bytes: int
+    ways: dict[ReadWay, int] = {}
+    fuzzy: int = 0
     reasons: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -122,8 +181,25 @@ def facts_of(sidecar: Sidecar, store: str) -> BackupFacts:
         collections=len(clear.collections),
         vectors=clear.vectors,
         bytes=sidecar.archive.bytes,
+        ways=dict(Counter(summary.way for summary in clear.collections)),
+        fuzzy=sum(summary.standing is Standing.FUZZY for summary in clear.collections),
         reasons=private.reasons[:_MOST_REASONS],
     )
+
+
+def read_table(collections: Iterable[tuple[CollectionSummary, PrivateCollection]]) -> str:
+    """Write how each collection was read, as a Markdown table."""
+    rows = [
+        (
+            private.name,
+            f"{summary.vectors:,}",
+            summary.way.value,
+            summary.standing.value,
+            "; ".join(filter(None, (private.problem, *private.notes))) or "-",
+        )
+        for summary, private in collections
+    ]
+    return wording.markdown_table(("collection", "vectors", "way", "read", "to know"), rows)
 
 
 def handed_on(values: Sequence[T] | None) -> list[T]:

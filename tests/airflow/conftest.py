@@ -28,13 +28,14 @@ deployments:
     restore: {{targets: [beta, elsewhere]}}
   beta:
     tier: development
-    server: {{connection: beta, url: "http://beta.invalid:15002"}}
+    server: {{connection: beta, url: "http://beta.invalid:15002", read_with: graphql}}
     store: file://{HOME}/backups
-    restore: {{approval: false}}
+    restore: {{approval: false, keep_replaced: never}}
   hasty:
     tier: critical
     server: {{connection: hasty, url: "http://hasty.invalid:15002", patience: 1s}}
     store: file://{HOME}/backups
+    restore: {{keep_replaced: 0s}}
   broken:
     tier: produktion
     server: {{connection: alpha, url: "http://alpha.invalid:15002"}}

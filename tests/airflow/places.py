@@ -1,10 +1,12 @@
 """Servers and stores that DAG runs work on."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import requests
@@ -31,9 +33,16 @@ def connected(connection: str, url: str) -> Iterator[None]:
 
 
 @contextmanager
-def running_server(folder: Path, connection: str) -> Iterator[VectorizerServer]:
+def running_sandbox(folder: Path, connection: str, **options: Any) -> Iterator[SandboxProcess]:
     """Run a sandbox behind an Airflow connection."""
-    with SandboxProcess(folder) as sandbox, connected(connection, sandbox.url):
+    with SandboxProcess(folder, **options) as sandbox, connected(connection, sandbox.url):
+        yield sandbox
+
+
+@contextmanager
+def running_server(folder: Path, connection: str) -> Iterator[VectorizerServer]:
+    """Run a sandbox behind an Airflow connection, and give the client of it."""
+    with running_sandbox(folder, connection) as sandbox:
         yield connect(sandbox.url)
 
 
@@ -50,6 +59,21 @@ def fill(server: VectorizerServer, name: str, records: int, seed: int = 7) -> No
     server.create_collection(name, configuration(metric=Metric.EUCLIDEAN))
     if records:
         server.upsert(name, some_records(range(records), seed=seed))
+
+
+def fill_guide(url: str, name: str, records: int, seed: int = 7) -> None:
+    """Do the same to a server of the operating guide's dialect, over the routes that it has."""
+    batch = some_records(range(records), seed=seed)
+    rows = zip(batch["id"].to_pylist(), vectors_of(batch).tolist(), batch["payload"].to_pylist(), strict=True)
+    vectors = [
+        {"id": key, "embedding": vector, "payload": payload and json.loads(payload)} for key, vector, payload in rows
+    ]
+    dimension = len(vectors[0]["embedding"])
+    for path, body in (
+        ("collections", {"name": name, "dimension": dimension, "metric": "euclidean"}),
+        ("insert_vectors", {"collection": name, "vectors": vectors}),
+    ):
+        requests.post(f"{url}/api/{path}", json=body, timeout=30).raise_for_status()
 
 
 def make_ghost(server: VectorizerServer, name: str) -> None:

@@ -1,12 +1,18 @@
 """Running the product's DAGs inside the test process: a real scheduler loop over a real database."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
+from backup_engine.model import system_clock
 from tests.airflow.conftest import ROOT
+from vectorizer_backup.dag_defaults import PURPOSES
 
 
 @dataclass(frozen=True)
@@ -25,28 +31,44 @@ class Run:
         return self.dag_run.get_task_instance(task_id).xcom_pull(task_ids=task_id, key=key)
 
 
-def load_dag(dag_id: str) -> DAG:
+def load_dag(dag_id: str, retries: int = 0) -> DAG:
     """Parse the DAG; without deadlines, which this way of running cannot stand, and without waiting for retries."""
-    purposes = ("full_backup", "verification", "restore")
-    file = next(f"{purpose}.py" for purpose in purposes if dag_id.endswith(purpose))
+    file = next(f"{purpose}.py" for purpose in PURPOSES if re.fullmatch(f"vectorizer_[^_]+_{purpose}", dag_id))
     dag: DAG = DagBag(ROOT / "dags" / file).dags[dag_id]
     dag.deadline = None
     for task in dag.tasks:
-        task.retries = 0
+        task.retries = retries
+        task.retry_delay = timedelta(seconds=1)
         if hasattr(task, "poke_interval"):
             task.poke_interval = 0.5
     return dag
 
 
-def run_dag(dag_id: str, conf: dict[str, Any] | None = None, **options: Any) -> Run:
+def run_dag(dag_id: str, conf: dict[str, Any] | None = None, *, retries: int = 0, **options: Any) -> Run:
     """Run the DAG as somebody's trigger without a logical date would."""
-    dag_run = load_dag(dag_id).test(logical_date=None, run_conf=conf, **options)
+    dag_run = load_dag(dag_id, retries).test(logical_date=None, run_conf=conf, **options)
     tasks = {_label(ti): str(ti.state) for ti in dag_run.get_task_instances()}
     return Run(str(dag_run.state), tasks, dag_run)
 
 
 def _label(ti: Any) -> str:
     return ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
+
+
+@contextmanager
+def running(dag_id: str) -> Iterator[None]:
+    """Let Airflow believe that a run of this DAG is going on."""
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    run = DagRun(dag_id=dag_id, run_id="going_on", run_type="manual", state="running", run_after=system_clock())
+    with create_session() as session:
+        session.add(run)
+    try:
+        yield
+    finally:
+        with create_session() as session:
+            session.delete(session.merge(run))
 
 
 def asset_extras(deployment: str) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ def test_only_the_approval_of_somebody_who_may_give_it_counts(decision, requeste
 
 
 def test_an_objection_names_who_it_is_about() -> None:
-    assert "dana started this restore" in objection(_decision("Approve", "dana"), requester="dana", second_person=True)
+    assert "dana started this run" in objection(_decision("Approve", "dana"), requester="dana", second_person=True)
     assert objection(_decision("Reject", "kim"), requester="dana", second_person=True) == "kim rejected it"
 
 

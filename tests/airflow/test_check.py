@@ -93,4 +93,5 @@ deployments:
     assert [what for what, one in found.items() if one["level"] == "missing"] == []
     assert code == 0
     assert found["DAG vectorizer_alpha_restore"]["level"] == "ok"
+    assert found["DAG vectorizer_alpha_after_restore"]["level"] == "note", "paused, it would release nothing"
     assert found["DAG vectorizer_alpha_full_backup"]["remedy"] == "airflow dags unpause vectorizer_alpha_full_backup"

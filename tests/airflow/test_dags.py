@@ -13,7 +13,7 @@ from vectorizer_backup.retrying import ErrorClassPolicy
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 VALID = ("alpha", "beta", "hasty")
-PURPOSES = ("full_backup", "verification", "restore")
+PURPOSES = ("full_backup", "verification", "restore", "after_restore")
 ACTING = re.compile(r"plan_|export_|commit_|verify_|confirm_")
 
 
@@ -68,6 +68,21 @@ def test_restores_come_by_hand_only_and_take_as_long_as_they_take(bag) -> None:
         assert dag.get_task("restore_collections").execution_timeout is None
 
 
+def test_what_restores_replaced_is_let_go_of_daily_unless_it_is_to_be_kept(bag) -> None:
+    schedules = {dag.dag_id: getattr(dag.timetable, "expression", None) for dag in _dags(bag, "after_restore")}
+    assert schedules == {
+        "vectorizer_alpha_after_restore": "0 1 * * *",
+        "vectorizer_beta_after_restore": None,
+        "vectorizer_hasty_after_restore": "0 1 * * *",
+    }
+    for dag in _dags(bag, "after_restore"):
+        assert dag.max_active_runs == 1, "nothing is released while somebody decides about an undo"
+        assert dag.catchup is False
+        assert dag.dagrun_timeout is None
+        assert dag.params.get_param("action").value == "due", "what a scheduled run does"
+        assert dag.params.get_param("restore").value is None
+
+
 def test_every_task_that_acts_has_a_time_limit_and_a_bounded_number_of_tries(bag) -> None:
     for dag in bag.dags.values():
         for task in dag.tasks:
@@ -98,6 +113,7 @@ def test_waiting_holds_no_worker_and_no_pool_decides_over_correctness(bag) -> No
         ("full_backup", "confirm_good_backup"),
         ("verification", "confirm_verification"),
         ("restore", "confirm_restore"),
+        ("after_restore", "confirm_after_restore"),
     ],
 )
 def test_one_last_task_decides_whatever_happened_before(bag, purpose, leaf) -> None:
@@ -109,7 +125,9 @@ def test_one_last_task_decides_whatever_happened_before(bag, purpose, leaf) -> N
 
 def test_nothing_is_mapped_over_more_than_the_streams(bag) -> None:
     mapped = [task.task_id for dag in bag.dags.values() for task in dag.tasks if task.is_mapped]
-    assert set(mapped) == {"export_collections", "verify_backup"}
+    assert set(mapped) == {"export_collections", "verify_backup", "carry_out"}
+    for dag in _dags(bag, "after_restore"):
+        assert dag.get_task("carry_out").max_active_tis_per_dagrun == 1, "they would wait for each other's lease"
 
 
 def test_the_runbook_names_the_deployment_and_says_where_it_cannot_keep_its_promise(bag) -> None:
@@ -140,8 +158,19 @@ def test_a_restore_has_no_default_for_what_to_restore_and_touches_nothing_by_def
 
 @pytest.mark.parametrize(
     ("field", "value"),
+    [("action", "delete"), ("restore", "../x"), ("restore", "0123456789AB"), ("restore", "")],
+)
+def test_the_form_after_a_restore_refuses_what_makes_no_sense(bag, field, value) -> None:
+    (dag, *_) = _dags(bag, "after_restore")
+    with pytest.raises(ParamValidationError):
+        dag.params.get_param(field).resolve(value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
     [
         ("mode", "overwrite"),
+        ("replacing", "at once"),
         ("target", "stranger"),
         ("rename", ["no equals sign"]),
         ("rename", ["a=b=c"]),

@@ -35,6 +35,14 @@ def test_a_run_ends_green_with_a_good_verified_backup_and_tells_its_facts(alpha,
     facts = run.xcom("commit_backup")
     assert facts == asset_extras("alpha")[-1]
     assert (facts["backup"], facts["vectors"], facts["label"]) == (backup.name, 240, "before the upgrade")
+    assert (facts["ways"], facts["fuzzy"]) == ({"scroll": 3}, 0)
+
+
+def test_a_server_is_read_in_the_way_that_the_deployment_names(beta, beta_store) -> None:
+    fill(beta, "docs", 30)
+    run = run_dag("vectorizer_beta_full_backup")
+    assert run.state == "success", run.tasks
+    assert run.xcom("commit_backup")["ways"] == {"graphql": 1}
 
 
 def test_a_partial_backup_is_kept_and_told_of_and_the_run_is_red(alpha, store, capsys) -> None:

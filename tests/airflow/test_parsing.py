@@ -31,7 +31,7 @@ def _parse(name: str) -> dict:
     return json.loads(answer.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("name", ["full_backup.py", "verification.py", "restore.py"])
+@pytest.mark.parametrize("name", ["full_backup.py", "verification.py", "restore.py", "after_restore.py"])
 def test_reading_a_dag_file_loads_nothing_heavy_and_takes_less_than_a_second(name) -> None:
     parsed = _parse(name)
     assert "vectorizer_backup.dag_defaults" in parsed["modules"]

@@ -62,7 +62,7 @@ def test_nobody_approves_their_own_restore_but_another_person_does(alpha, store,
     assert len(questions) == 2
     assert all("| images |" in question.replace("'", "") for question in questions), questions
     assert run.xcom("approve")["responded_by_user"]["name"] == "kim"
-    assert "dag_test started this restore and cannot approve it too" in capsys.readouterr().out
+    assert "dag_test started this run and cannot approve it too" in capsys.readouterr().out
 
 
 def test_a_rejected_restore_touches_nothing_and_is_red(alpha, store, saved, capsys) -> None:

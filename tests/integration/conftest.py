@@ -16,7 +16,7 @@ from backup_engine.vectorizer.server import VectorizerServer, connect
 from sandbox.airflow_client import AirflowClient
 from sandbox.airflow_process import AirflowProcess
 from sandbox.process import SandboxProcess
-from tests.airflow.places import fill, make_ghost
+from tests.airflow.places import fill, fill_guide, make_ghost
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,7 +26,7 @@ deployments:
     tier: production
     server: {{connection: vectorizer_main, url: "{url}"}}
     store: file://{home}/backups
-    collections: {{exclude: ["ghost"]}}
+    collections: {{exclude: ["ghost", "manuals", "letters"]}}
     streams: 3
   haunted:
     tier: production
@@ -42,25 +42,43 @@ deployments:
     tier: critical
     server: {{connection: vectorizer_dead, url: "http://127.0.0.1:9", patience: 1s}}
     store: file://{home}/backups
+  guide:
+    tier: production
+    server: {{connection: vectorizer_guide, url: "{guide}"}}
+    store: file://{home}/backups
+    restore: {{targets: [vectorizer_main]}}
+  shaky:
+    tier: production
+    server: {{connection: vectorizer_shaky, url: "{shaky}"}}
+    store: file://{home}/backups
+    restore: {{keep_replaced: 0s}}
   mistyped:
     teir: production
     server: {{connection: vectorizer_main, url: "{url}"}}
     store: file://{home}/backups
 """
 
-DEPLOYMENTS = ("main", "haunted", "nothing", "dead")
+DEPLOYMENTS = ("main", "haunted", "nothing", "dead", "guide", "shaky")
+PURPOSES = ("full_backup", "restore", "after_restore")
 RECORDS = {"docs": 400, "images": 300, "users": 100}
+GUIDE_RECORDS = {"manuals": 200, "letters": 50}
+SHAKY_RECORDS = {"songs": 300, "films": 200}
 
 
 @dataclass(frozen=True)
 class Site:
     """Everything that runs.
 
+    :param server: the one behind deployment main
+    :param guide: one that speaks the operating guide's dialect
+    :param shaky: one that fails on demand
     :param dana: a client of the user dana, who may trigger runs; ``kim`` likewise
     """
 
     airflow: AirflowProcess
     server: VectorizerServer
+    guide: SandboxProcess
+    shaky: SandboxProcess
     home: Path
     dana: AirflowClient
     kim: AirflowClient
@@ -80,16 +98,18 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Start sandbox and Airflow, make the stores, fill the server."""
+    """Start sandboxes and Airflow, make the stores, fill the servers."""
     home = tmp_path_factory.mktemp("site")
-    with SandboxProcess(home / "vectorizer") as sandbox:
-        server = connect(sandbox.url)
-        for name, records in RECORDS.items():
-            fill(server, name, records)
+    with (
+        SandboxProcess(home / "vectorizer") as sandbox,
+        SandboxProcess(home / "guide", dialect="guide") as guide,
+        SandboxProcess(home / "shaky", faults=True) as shaky,
+    ):
+        server = _filled(sandbox, guide, shaky)
         for name in DEPLOYMENTS:
             init_store(open_store(f"file://{home}/backups/{name}"), name, system_clock, lambda: uuid4().hex)
-        make_ghost(server, "ghost")
-        (home / "deployments.yaml").write_text(CONFIGURATION.format(url=sandbox.url, home=home))
+        text = CONFIGURATION.format(url=sandbox.url, guide=guide.url, shaky=shaky.url, home=home)
+        (home / "deployments.yaml").write_text(text)
         environment = {
             "VECTORIZER_BACKUP_CONFIG": str(home / "deployments.yaml"),
             "AIRFLOW_CONN_VECTORIZER_DEAD": "vectorizer://127.0.0.1:9",
@@ -98,9 +118,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         airflow = AirflowProcess(home / "airflow", ROOT / "dags", ROOT / "plugins", users, environment)
         with airflow:
             dana, kim = airflow.client("dana"), airflow.client("kim")
-            started = Site(airflow, server, home, dana, kim)
-            made = {"connection_id": "vectorizer_main", "conn_type": "vectorizer", "host": sandbox.url}
-            dana.call("POST", "/connections", made)
-            dana.wait_for_dags([f"vectorizer_{name}_restore" for name in DEPLOYMENTS])
-            dana.wait_for_dags([f"vectorizer_{name}_full_backup" for name in DEPLOYMENTS])
-            yield started
+            for name, one in (("main", sandbox), ("guide", guide), ("shaky", shaky)):
+                made = {"connection_id": f"vectorizer_{name}", "conn_type": "vectorizer", "host": one.url}
+                dana.call("POST", "/connections", made)
+            dana.wait_for_dags([f"vectorizer_{name}_{purpose}" for name in DEPLOYMENTS for purpose in PURPOSES])
+            yield Site(airflow, server, guide, shaky, home, dana, kim)
+
+
+def _filled(sandbox: SandboxProcess, guide: SandboxProcess, shaky: SandboxProcess) -> VectorizerServer:
+    server = connect(sandbox.url)
+    for name, records in RECORDS.items():
+        fill(server, name, records)
+    make_ghost(server, "ghost")
+    for name, records in GUIDE_RECORDS.items():
+        fill_guide(guide.url, name, records)
+    for name, records in SHAKY_RECORDS.items():
+        fill(connect(shaky.url), name, records)
+    connect(shaky.url).flush()
+    return server

@@ -14,6 +14,7 @@ from backup_engine.errors import BackupError, ConfigurationError
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
+    from backup_engine.model import ReadWay
     from backup_engine.vectorizer.credentials import Credentials
     from backup_engine.vectorizer.server import VectorizerServer
     from backup_engine.vectorizer.settings import ClientSettings
@@ -70,11 +71,14 @@ class VectorizerHook(BaseHook):
         scheme = self.connection.schema if self.connection.schema in {"http", "https"} else "http"
         return f"{scheme}://{host}:{self.connection.port or DEFAULT_PORT}"
 
-    def get_conn(self) -> VectorizerServer:
-        """Give the server; nothing is asked of it yet."""
+    def get_conn(self, read_with: ReadWay | None = None) -> VectorizerServer:
+        """Give the server; nothing is asked of it yet.
+
+        :param read_with: the way to read records; None: the best that the server offers
+        """
         from backup_engine.vectorizer.server import connect
 
-        return connect(self.url, self._credentials(), self._settings())
+        return connect(self.url, self._credentials(), replace(self._settings(), read_with=read_with))
 
     def get_hasty_conn(self) -> VectorizerServer:
         """Give the server for a single look that somebody waits for: one try, half a minute."""

@@ -10,7 +10,7 @@ from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
 from vectorizer_backup.links import RestoreFormLink
 from vectorizer_backup.progress import ProgressLog
-from vectorizer_backup.tickets import BackupFacts, BackupTicket, facts_of, handed_on
+from vectorizer_backup.tickets import BackupFacts, BackupTicket, facts_of, handed_on, read_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,8 +46,8 @@ class PlanCaptureOperator(BaseOperator):
 
         store, identity = store_of_deployment(self.deployment)
         request = self._request(context, identity.store_id)
-        connection = self.deployment.server.connection
-        prepared = prepare_capture(request, server_of(connection), store, system_clock, new_token())
+        connection, read_with = self.deployment.server.connection, self.deployment.server.read_with
+        prepared = prepare_capture(request, server_of(connection, read_with), store, system_clock, new_token())
         if prepared.already:
             self.log.info("This run has made %s already: nothing is read again", prepared.already)
         else:
@@ -58,6 +58,7 @@ class PlanCaptureOperator(BaseOperator):
             store=self.deployment.root,
             store_id=identity.store_id,
             connection=connection,
+            read_with=read_with,
             run_key=request.run_key,
             plan_key=prepared.plan_key,
         )
@@ -100,6 +101,8 @@ class ExportCollectionsOperator(BaseOperator):
         """Export."""
         from backup_engine.capture.exporting import export_stream
         from backup_engine.capture.made import backup_of_run
+        from backup_engine.capture.results import StreamResult
+        from backup_engine.capture.staging import load
         from backup_engine.model import system_clock
         from vectorizer_backup.connecting import new_token, server_of, store_of_ticket
 
@@ -108,8 +111,11 @@ class ExportCollectionsOperator(BaseOperator):
         if made := backup_of_run(store, ticket.run_key):
             self.log.info("This run has made %s already: nothing is read again", made.manifest.clear.name)
             return None
-        server, progress = server_of(ticket.connection), ProgressLog(self.log.info)
+        server, progress = server_of(ticket.connection, ticket.read_with), ProgressLog(self.log.info)
         summary = export_stream(ticket.plan_key, ticket.stream, server, store, system_clock, new_token(), progress)
+        read = load(store, summary.result_key, StreamResult).collections
+        for line in read_table((one.summary, one.private) for one in read).splitlines() if read else ():
+            self.log.info("%s", line)
         for problem in summary.problems:
             self.log.warning("%s", problem)
         self.log.info("Read %s, %s", wording.count(summary.vectors, "vector"), wording.size(summary.bytes))
@@ -170,4 +176,7 @@ class CommitBackupOperator(BaseOperator):
         keys = [str(export["result_key"]) for export in handed_on(self.exports) if export]
         store = store_of_ticket(ticket.store, ticket.store_id)
         made = commit_capture(ticket.plan_key, [key for key in keys if key.startswith(attempt)], store, system_clock)
-        return facts_of(load_sidecar(store, made.folder, made.name), ticket.store)
+        sidecar = load_sidecar(store, made.folder, made.name)
+        for line in read_table(sidecar.manifest.each()).splitlines():
+            self.log.info("%s", line)
+        return facts_of(sidecar, ticket.store)

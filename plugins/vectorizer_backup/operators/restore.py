@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import BaseOperator, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
 from backup_engine.errors import RestoreRefused
 from backup_engine.run_key import run_key
-from vectorizer_backup.approvals import APPROVE, REJECT, approver, objection, rejected
-from vectorizer_backup.dag_defaults import deployments
+from vectorizer_backup.approvals import approver, rejected
+from vectorizer_backup.dag_defaults import AFTER_RESTORE, dag_id, deployments, kept
 from vectorizer_backup.forms import refuse_unknown_fields
+from vectorizer_backup.operators.approval import Question, SecondPersonOperator, require_approval
 from vectorizer_backup.progress import ProgressLog
-from vectorizer_backup.restoring import changes, lease_of, restore_point, restore_request
+from vectorizer_backup.restoring import changes, lease_of, read_with_of, restore_point, restore_request
 from vectorizer_backup.tickets import RestoreTicket, failed_tasks
 
 if TYPE_CHECKING:
@@ -60,12 +60,14 @@ class PlanRestoreOperator(BaseOperator):
         self._show(plan)
         raise_refusals(plan)
         settings = self.deployment.restore
-        lease_store, lease = lease_of(self.deployment, params["target"], deployments().deployments.values())
+        others = deployments().deployments.values()
+        lease_store, lease = lease_of(self.deployment, params["target"], others)
         return RestoreTicket(
             deployment=self.deployment.name,
             store=self.deployment.root,
             store_id=identity.store_id,
             connection=params["target"],
+            read_with=read_with_of(self.deployment, params["target"], others),
             lease_store=lease_store,
             lease=lease,
             restore_id=request.restore_id,
@@ -73,6 +75,7 @@ class PlanRestoreOperator(BaseOperator):
             dry_run=params["dry_run"],
             approval=settings.approval and changes(plan),
             second_person=settings.second_person,
+            kept=kept(self.deployment),
         ).model_dump(mode="json")
 
     @staticmethod
@@ -94,51 +97,37 @@ class PlanRestoreOperator(BaseOperator):
             self.log.info("%s", line)
 
 
-class ApproveRestoreOperator(HITLOperator):
+class ApproveRestoreOperator(SecondPersonOperator):
     """Shows the plan to a person and waits for a decision, when something the server has would be changed.
 
-    Nobody approves their own restore unless the deployment allows it: their answer is refused and the question asked
-    again. A dry run ends here. A rejection is recorded like an approval: the tasks after this go by what is recorded.
+    A dry run ends here.
 
     :param ticket: from ``PlanRestoreOperator``
     """
 
-    template_fields = (*HITLOperator.template_fields, "ticket")
+    template_fields = (*SecondPersonOperator.template_fields, "ticket")
 
     def __init__(self, *, ticket: Mapping[str, object], **kwargs: Any) -> None:
-        super().__init__(subject="Restore this plan?", options=[APPROVE, REJECT], **kwargs)
+        super().__init__(**kwargs)
         self.ticket = ticket
 
-    def execute(self, context: Context) -> Any:
-        """Ask, if there is anything to ask."""
+    @property
+    def second_person(self) -> bool:
+        """Whether somebody else than the requester has to answer."""
+        return RestoreTicket.model_validate(self.ticket).second_person
+
+    def question(self) -> Question | None:
+        """Show the frozen plan."""
+        from backup_engine.restore.description import describe
+        from vectorizer_backup.connecting import store_of_ticket
+
         ticket = RestoreTicket.model_validate(self.ticket)
         if ticket.dry_run:
             raise AirflowSkipException("a dry run: the log of plan_restore shows what would be done")
         if not ticket.approval:
-            self.log.info("Nothing that the server has is changed, or the deployment asks nobody: no approval needed")
             return None
-        self._put_question(context, ticket)
-        return super().execute(context)
-
-    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Take the decision, or ask again when it is not this person's to take."""
-        ticket = RestoreTicket.model_validate(self.ticket)
-        requester = context["dag_run"].triggering_user_name
-        problem = objection(event, requester=requester, second_person=ticket.second_person)
-        if problem and not rejected(event):
-            self.log.warning("Not approved: %s. Asking again", problem)
-            return self.execute(context)
-        return super().execute_complete(context, event)
-
-    def _put_question(self, context: Context, ticket: RestoreTicket) -> None:
-        from backup_engine.restore.description import describe
-        from vectorizer_backup.connecting import store_of_ticket
-
-        requester = context["dag_run"].triggering_user_name or "a program"
-        by = f"{requester} asks, another person has to decide." if ticket.second_person else f"{requester} asks."
-        store = store_of_ticket(ticket.store, ticket.store_id)
-        self.subject = f"Restore {ticket.backup} of {ticket.deployment} into {ticket.connection}?"
-        self.body = f"{by}\n\n{describe(frozen_plan(store, ticket))}"
+        plan = frozen_plan(store_of_ticket(ticket.store, ticket.store_id), ticket)
+        return Question(f"Restore {ticket.backup} of {ticket.deployment} into {ticket.connection}?", describe(plan))
 
 
 class RestoreCollectionsOperator(BaseOperator):
@@ -175,7 +164,7 @@ class RestoreCollectionsOperator(BaseOperator):
         report = resume_restore(
             ticket.restore_id,
             store,
-            server_of(ticket.connection),
+            server_of(ticket.connection, ticket.read_with),
             system_clock,
             owner=owner(context),
             progress=ProgressLog(self.log.info),
@@ -193,10 +182,8 @@ class RestoreCollectionsOperator(BaseOperator):
             return
         if rejected(self.approval):
             raise AirflowSkipException(f"{approver(self.approval)} rejected it")
-        problem = objection(self.approval, requester=requester, second_person=ticket.second_person)
-        if problem:
-            raise RestoreRefused(f"the restore is not approved: {problem}. Clear approve to ask again")
-        self.log.info("Approved by %s", approver(self.approval))
+        who = require_approval(self.approval, requester=requester, second_person=ticket.second_person)
+        self.log.info("Approved by %s", who)
 
 
 class ConfirmRestoreOperator(BaseOperator):
@@ -233,6 +220,7 @@ class ConfirmRestoreOperator(BaseOperator):
     def _require_report(self, ticket: RestoreTicket, context: Context) -> None:
         from backup_engine.restore.description import describe_report
         from backup_engine.restore.journal import StoreJournal
+        from backup_engine.restore.plan import Action
         from vectorizer_backup.connecting import store_of_ticket
 
         report = StoreJournal(store_of_ticket(ticket.store, ticket.store_id), ticket.restore_id).report()
@@ -246,6 +234,11 @@ class ConfirmRestoreOperator(BaseOperator):
             )
         for line in describe_report(report).splitlines():
             self.log.info("%s", line)
+        if any(item.action is Action.REPLACE for item in report.collections):
+            after = dag_id(ticket.deployment, AFTER_RESTORE)
+            self.log.info("To undo this: trigger %s with 'undo' and restore %s", after, ticket.restore_id)
+        if any(item.kept_as for item in report.collections):
+            self.log.info("What was replaced is kept for that %s", ticket.kept)
 
 
 def frozen_plan(store: Store, ticket: RestoreTicket) -> RestorePlan:
