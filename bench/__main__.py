@@ -1,127 +1,124 @@
-"""`python -m bench`: the sandbox, or the live server that VECTORIZER_URL names; writes `.bench/result.json` too."""
+"""`python -m bench`: measure against the pre-rendered server, or the live one that VECTORIZER_URL names."""
 
-import json
 import os
-import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Annotated
 
-import requests
+import typer
 from rich.console import Console
-from rich.table import Table
 
-from backup_engine import wording
 from backup_engine.model import system_clock
-from backup_engine.storage.identity import init_store
-from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.credentials import from_environment
 from backup_engine.vectorizer.server import VectorizerServer, connect
-from bench.data import COLLECTION, CONFIGURATION, DIMENSION, VECTORS, batches
-from bench.worker import token
-from sandbox.process import SandboxProcess
+from bench.figures import TENFOLD, best, figures
+from bench.live import drop, filled, forecast, possible
+from bench.measurement import Measurement, Step, measured
+from bench.parameters import COLLECTION, Kept, Shape, restored_name
+from bench.process import FOLDER, served
+from bench.result import Result, SetResult
+from bench.showing import show
 
-FOLDER = Path(__file__).resolve().parent.parent / ".bench"
-STEP_SECONDS = 600
-TIMEOUT = (10, 600)
+_LIVE_VECTORS, _VECTORS = 20_000, 100_000
+_ORDER = (Step.READ, Step.GUIDE, Step.CAPTURE, Step.VERIFY_FULL, Step.VERIFY_QUICK, Step.RESTORE)
 
-Result = dict[str, Any]
+_console = Console()
 
 
-def main() -> None:
+def main(
+    vectors: Annotated[
+        int | None,
+        typer.Option(envvar="BENCH_VECTORS", min=1, help="Records; 100,000, or 20,000 on a live server."),
+    ] = None,
+    dimension: Annotated[int, typer.Option(envvar="BENCH_DIMENSION", min=1)] = 384,
+    rounds: Annotated[
+        int, typer.Option(envvar="BENCH_ROUNDS", min=1, help="Runs of every step; the fastest counts.")
+    ] = 1,
+    live: Annotated[str | None, typer.Option("--server", envvar="VECTORIZER_URL", metavar="URL")] = None,
+) -> None:
     """Measure, show, and write down."""
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    FOLDER.mkdir()
-    root = f"file://{FOLDER / 'store'}"
-    init_store(open_store(root), "bench", system_clock, token)
-    with _server() as url, _filled(connect(url, from_environment(os.environ))):
-        results = {step: _measured(step, url, root) for step in ("capture", "verify", "plan")}
-        results["guide"] = _guide(url)
-    document = {
-        "vectors": VECTORS,
-        "dimension": DIMENSION,
-        "server": os.environ.get("VECTORIZER_URL", "sandbox"),
-        "results": results,
-        "ratios": _ratios(results),
-    }
-    _show(document)
-    (FOLDER / "result.json").write_text(json.dumps(document, indent=1) + "\n")
-    sys.stdout.write(json.dumps(document) + "\n")
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    if url := os.environ.get("VECTORIZER_URL"):
-        yield url.rstrip("/")
-        return
-    with SandboxProcess(FOLDER / "vectorizer") as sandbox:
-        yield sandbox.url
-
-
-@contextmanager
-def _filled(server: VectorizerServer) -> Iterator[None]:
-    server.create_collection(COLLECTION, CONFIGURATION)
-    try:
-        for batch in batches():
-            server.upsert(COLLECTION, batch)
-        yield
-    finally:
-        server.delete_collection(COLLECTION)
-
-
-def _measured(step: str, url: str, root: str) -> Result:
-    command = [sys.executable, "-m", "bench.worker", step, url, root]
-    answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=STEP_SECONDS)  # noqa: S603
-    result: Result = json.loads(answer.stdout)
-    return result
-
-
-def _guide(url: str) -> Result:
-    """Do what the guide says: the server's backup, fetched, packed, summed."""
-    began, file = time.perf_counter(), FOLDER / "guide.json"
-    body = {"name": "bench", "collections": [COLLECTION]}
-    requests.post(f"{url}/backups/create", json=body, timeout=TIMEOUT).raise_for_status()
-    with requests.get(f"{url}/backups", stream=True, timeout=TIMEOUT) as answer, file.open("wb") as output:
-        answer.raise_for_status()
-        for chunk in answer.iter_content(1 << 20):
-            output.write(chunk)
-    packed = file.with_suffix(".tar.gz")
-    for command in (("tar", "-czf", str(packed), "-C", str(FOLDER), file.name), ("sha256sum", str(packed))):
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=STEP_SECONDS)  # noqa: S603
-    return {
-        "seconds": time.perf_counter() - began,
-        "bytes": packed.stat().st_size,
-        "fetched_bytes": file.stat().st_size,
-    }
-
-
-def _ratios(results: dict[str, Result]) -> dict[str, float]:
-    capture, verify, guide = results["capture"], results["verify"], results["guide"]
-    return {
-        "capture time to guide's": capture["seconds"] / guide["seconds"],
-        "capture bytes to guide's": capture["bytes"] / guide["bytes"],
-        "verification rate to capture's": capture["seconds"] / verify["seconds"],
-        "records a second of CPU, capture": VECTORS / capture["cpu_seconds"],
-    }
-
-
-def _show(document: Result) -> None:
-    table = Table(
-        "step", "time", "CPU", "bytes", "memory", title=f"{VECTORS:,} of {DIMENSION} dimensions, {document['server']}"
+    at, load = system_clock(), os.getloadavg()[0]
+    number = vectors or (_LIVE_VECTORS if live else _VECTORS)
+    shapes = [Shape(kept, number, dimension) for kept in Kept]
+    version, sets = _on_live(live, shapes, rounds) if live else _on_served(shapes, rounds)
+    result = Result(
+        at=at,
+        server=live or "pre-rendered",
+        server_version=version,
+        cores=os.cpu_count() or 1,
+        load=load,
+        sets=tuple(sets),
     )
-    for step, one in document["results"].items():
-        cpu = wording.duration(one["cpu_seconds"]) if "cpu_seconds" in one else ""
-        sizes = [wording.size(one[name]) if name in one else "" for name in ("bytes", "memory_bytes")]
-        table.add_row(step, wording.duration(one["seconds"]), cpu, *sizes)
-    console = Console(stderr=True)
-    console.print(table)
-    for name, ratio in document["ratios"].items():
-        console.print(f"{name}: {ratio:,.2f}")
+    (FOLDER / "result.json").write_text(result.model_dump_json(indent=1) + "\n")
+    show(result, _console)
+
+
+def _on_served(shapes: list[Shape], rounds: int) -> tuple[str, list[SetResult]]:
+    sets = []
+    for shape in shapes:
+        _console.print(f"Serving {shape} (rendered first, if it is the first time)")
+        with served(shape) as url:
+            server = connect(url)
+            version = server.facts().version
+            measurements = _rounds(url, server, COLLECTION, rounds)
+        with served(shape, TENFOLD) as url, _folder() as folder:
+            tenfold = _one(Step.CAPTURE, url, COLLECTION, folder)
+        sets.append(_set(shape, measurements, tenfold))
+    return version, sets
+
+
+def _on_live(url: str, shapes: list[Shape], rounds: int) -> tuple[str, list[SetResult]]:
+    server = connect(url, from_environment(os.environ))
+    facts = server.facts()
+    shapes = [possible(shape, facts) for shape in shapes]
+    _console.print(forecast(shapes, rounds))
+    sets = []
+    for shape in shapes:
+        _console.print(f"Filling {shape}")
+        began = time.perf_counter()
+        with filled(server, shape) as collection:
+            _console.print(f"  filled at {shape.vectors / (time.perf_counter() - began):,.0f} vectors a second")
+            sets.append(_set(shape, _rounds(url, server, collection, rounds), None))
+    return facts.version, sets
+
+
+def _rounds(url: str, server: VectorizerServer, collection: str, rounds: int) -> dict[Step, tuple[Measurement, ...]]:
+    found: dict[Step, tuple[Measurement, ...]] = dict.fromkeys(_ORDER, ())
+    for _ in range(rounds):
+        with _folder() as folder:
+            for step in _ORDER:
+                found[step] += (_one(step, url, collection, folder),)
+            drop(server, restored_name(collection))
+    return found
+
+
+def _folder() -> TemporaryDirectory[str]:
+    """Make room for a round on the disk that holds the renderings; gone with what is in it."""
+    FOLDER.mkdir(exist_ok=True)
+    return TemporaryDirectory(prefix="round-", dir=FOLDER)
+
+
+def _one(step: Step, url: str, collection: str, folder: str) -> Measurement:
+    try:
+        one = measured(step, url, folder, collection)
+    except subprocess.CalledProcessError as error:
+        _console.print(f"The step {step} failed; its own words are above. Nothing was written down.")
+        raise typer.Exit(1) from error
+    _console.print(f"  {step}: {one.seconds:.2f} s, {one.cpu_seconds:.2f} s of CPU", highlight=False)
+    return one
+
+
+def _set(shape: Shape, rounds: dict[Step, tuple[Measurement, ...]], tenfold: Measurement | None) -> SetResult:
+    return SetResult(
+        kept=shape.kept,
+        vectors=shape.vectors,
+        dimension=shape.dimension,
+        rounds=rounds,
+        tenfold=tenfold,
+        figures=figures(shape.kept, best(rounds), tenfold, live=tenfold is None),
+    )
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,0 +1,62 @@
+"""What is measured of each step, and the process it is measured in."""
+
+import os
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+
+from backup_engine.model import Document
+from bench.cores import measuring_core, on_cores
+
+_STEP_SECONDS = 3600
+_HERE = Path(__file__).resolve().parent.parent
+
+
+class Step(StrEnum):
+    """What is measured.
+
+    * read: fetching what a capture reads, with a client that does nothing else
+    * guide: the server's own backup, download, tar -czf, sha256sum
+    * capture: from the first question to the committed backup
+    * verify-full, verify-quick: the two levels of verification
+    * restore: plan, load, compare, publish
+    """
+
+    READ = "read"
+    GUIDE = "guide"
+    CAPTURE = "capture"
+    VERIFY_FULL = "verify-full"
+    VERIFY_QUICK = "verify-quick"
+    RESTORE = "restore"
+
+
+class Measurement(Document):
+    """One run of one step.
+
+    :param seconds: on the clock
+    :param cpu_seconds: user and system, of the whole process tree
+    :param memory_bytes: peak resident memory of the step's own process
+    :param vectors: records handled; 0 where nobody counted
+    :param bytes: of the outcome: answer, tar.gz, archive, what was read of it
+    """
+
+    seconds: float
+    cpu_seconds: float
+    memory_bytes: int
+    vectors: int
+    bytes: int
+
+
+def measured(step: Step, url: str, folder: str, collection: str) -> Measurement:
+    """Run one step in a process of its own, alone on one core, when the disk has nothing left to write.
+
+    :raises subprocess.CalledProcessError: the step failed; its own words are on the standard error
+    """
+    command = [sys.executable, "-m", "bench.steps", step, url, folder, collection]
+    os.sync()
+    with on_cores(measuring_core()):
+        answer = subprocess.run(  # noqa: S603
+            command, check=True, stdout=subprocess.PIPE, text=True, timeout=_STEP_SECONDS, cwd=_HERE
+        )
+    return Measurement.model_validate_json(answer.stdout)

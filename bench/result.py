@@ -1,0 +1,44 @@
+"""What a run of the bench leaves for programs: `.bench/result.json`."""
+
+from typing import Literal
+
+from backup_engine.model import Document, Moment
+from bench.figures import Figure
+from bench.measurement import Measurement, Step
+from bench.parameters import Kept
+
+
+class SetResult(Document):
+    """What was measured with one data set.
+
+    :param kept: how the collection keeps its vectors
+    :param rounds: every run of every step, in the order they ran
+    :param tenfold: a capture of ten times the data; None against a live server
+    :param figures: made of the fastest round of each step
+    """
+
+    kept: Kept
+    vectors: int
+    dimension: int
+    rounds: dict[Step, tuple[Measurement, ...]]
+    tenfold: Measurement | None
+    figures: tuple[Figure, ...]
+
+
+class Result(Document):
+    """One run of the bench.
+
+    :param schema_version: another one whenever a field changes its meaning
+    :param server: address of the live server; "pre-rendered" for the bench's own
+    :param server_version: what the server says it is
+    :param cores: of the machine; each step has one of them to itself
+    :param load: running processes when it began, as an average over a minute: above 1, others were at work
+    """
+
+    schema_version: Literal[1] = 1
+    at: Moment
+    server: str
+    server_version: str
+    cores: int
+    load: float
+    sets: tuple[SetResult, ...]

@@ -1,0 +1,183 @@
+"""`python -m bench.steps STEP SERVER FOLDER [COLLECTION]`: one measured step, alone in its process.
+
+The clocks start when everything is imported, as it is in a worker that waits for its task.
+"""
+
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from backup_engine.archive.manifest import BackupState, Sidecar, archive_key
+from backup_engine.archive.reading import ArchiveReader, StoredObject
+from backup_engine.capture.request import CaptureRequest
+from backup_engine.catalog import Backup, Catalog
+from backup_engine.model import system_clock
+from backup_engine.records import VerificationLevel
+from backup_engine.restore.execution import execute_restore
+from backup_engine.restore.planning import preview_restore
+from backup_engine.restore.request import RestoreMode, RestoreRequest
+from backup_engine.run import run_capture
+from backup_engine.run_key import random_run_key
+from backup_engine.storage.contract import Store
+from backup_engine.storage.identity import init_store
+from backup_engine.storage.opening import open_store
+from backup_engine.vectorizer.credentials import from_environment
+from backup_engine.vectorizer.server import VectorizerServer, connect
+from backup_engine.verification import verify_backup
+from bench.guide import authorization, back_up_as_the_guide_says
+from bench.measurement import Measurement, Step
+from bench.parameters import COLLECTION, restored_name
+from bench.plain import read_plainly
+
+_STATUS = Path("/proc/self/status")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a step works.
+
+    :param folder: holds the store, and what the guide's way leaves
+    :param collection: the one that is measured
+    """
+
+    url: str
+    folder: Path
+    collection: str = COLLECTION
+
+    def server(self) -> VectorizerServer:
+        """Reach the server."""
+        return connect(self.url, from_environment(os.environ))
+
+    def store(self) -> Store:
+        """Open the store, made by whoever comes first."""
+        store = open_store(f"file://{self.folder / 'store'}")
+        init_store(store, "bench", system_clock, token)
+        return store
+
+    def newest(self, store: Store) -> Backup:
+        """Find the backup that a capture left."""
+        return Catalog(store, system_clock).backups()[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a step handled: records, and bytes of its outcome."""
+
+    vectors: int
+    bytes: int
+
+
+def token() -> str:
+    """Make a word that nobody else has."""
+    return uuid4().hex
+
+
+def read(place: Place) -> Done:
+    """Fetch what a capture reads with a client that does nothing else."""
+    vectors = next(state.vectors for state in place.server().collections() if state.name == place.collection)
+    headers = authorization(place.url, from_environment(os.environ))
+    return Done(vectors, read_plainly(place.url, place.collection, vectors, headers))
+
+
+def guide(place: Place) -> Done:
+    """Do what the operating guide says."""
+    return Done(0, back_up_as_the_guide_says(place.url, place.collection, place.folder))
+
+
+def capture(place: Place) -> Done:
+    """Read the collection and commit it."""
+    store = place.store()
+    request = CaptureRequest(
+        run_key=random_run_key(),
+        deployment="bench",
+        store_id=init_store(store, "bench", system_clock, token).store_id,
+        collections=(place.collection,),
+        streams=1,
+    )
+    made = run_capture(request, place.server(), store, system_clock, token, temporary=place.folder)
+    assert made.state is BackupState.GOOD, made.reasons  # noqa: S101
+    return Done(made.vectors, made.bytes)
+
+
+def verify_full(place: Place) -> Done:
+    """Read every byte of the newest backup again."""
+    return _verified(place, VerificationLevel.FULL)
+
+
+def verify_quick(place: Place) -> Done:
+    """Look whether the newest backup is there and lists."""
+    return _verified(place, VerificationLevel.QUICK)
+
+
+def restore(place: Place) -> Done:
+    """Plan to bring the newest backup back under another name, load it, compare all of it, and publish it."""
+    store, server = place.store(), place.server()
+    backup = place.newest(store)
+    request = RestoreRequest(
+        restore_id=token()[:12],
+        backup=backup.name,
+        rename={place.collection: restored_name(place.collection)},
+        mode=RestoreMode.NEW,
+    )
+    plan = preview_restore(request, backup.manifest, server)
+    source = StoredObject(store, archive_key(backup.folder, backup.name))
+    archive = ArchiveReader(source, Sidecar(manifest=backup.manifest, archive=backup.archive))
+    report = execute_restore(plan, archive, server, store, system_clock, owner="bench", temporary=place.folder)
+    assert report.compared == report.vectors > 0, report.notes  # noqa: S101
+    return Done(report.vectors, backup.archive.bytes)
+
+
+STEPS: dict[Step, Callable[[Place], Done]] = {
+    Step.READ: read,
+    Step.GUIDE: guide,
+    Step.CAPTURE: capture,
+    Step.VERIFY_FULL: verify_full,
+    Step.VERIFY_QUICK: verify_quick,
+    Step.RESTORE: restore,
+}
+
+
+def main() -> None:
+    """Measure one step and print what came of it."""
+    step, url, folder, *collection = sys.argv[1:]
+    began, used = time.perf_counter(), _cpu_seconds()
+    done = STEPS[Step(step)](Place(url, Path(folder).absolute(), *collection))
+    measured = Measurement(
+        seconds=time.perf_counter() - began,
+        cpu_seconds=_cpu_seconds() - used,
+        memory_bytes=_memory_bytes(),
+        vectors=done.vectors,
+        bytes=done.bytes,
+    )
+    sys.stdout.write(measured.model_dump_json() + "\n")
+
+
+def _verified(place: Place, level: VerificationLevel) -> Done:
+    store = place.store()
+    backup = place.newest(store)
+    report = verify_backup(
+        store, backup.folder, backup.name, level, system_clock, token=token(), temporary=place.folder
+    )
+    assert report.passed, report.problems  # noqa: S101
+    return Done(backup.manifest.clear.vectors, report.bytes)
+
+
+def _cpu_seconds() -> float:
+    """Sum up user and system time of this process and of all it started."""
+    usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def _memory_bytes() -> int:
+    """Tell the peak of this program's own memory; ``ru_maxrss`` would know that of whoever started it too."""
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""Figures and their budgets, and what programs and people are given of them."""
+
+import re
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from pydantic import BaseModel
+from rich.console import Console
+
+from bench.figures import Figure, best, figures
+from bench.measurement import Measurement, Step
+from bench.parameters import Kept
+from bench.result import Result, SetResult
+from bench.showing import markdown, show
+from tests.project import repository
+
+MIB = 1 << 20
+
+
+def measurement(seconds: float, size: int = 0, memory: int = 100 * MIB, cpu: float | None = None) -> Measurement:
+    return Measurement(seconds=seconds, cpu_seconds=cpu or seconds, memory_bytes=memory, vectors=100_000, bytes=size)
+
+
+GOOD = {
+    Step.READ: measurement(0.5, 1_000_000_000),
+    Step.GUIDE: measurement(40.0, 400),
+    Step.CAPTURE: measurement(3.0, 70),
+    Step.VERIFY_FULL: measurement(0.9),
+    Step.VERIFY_QUICK: measurement(0.1),
+    Step.RESTORE: measurement(30.0),
+}
+WORSE = {
+    "answers served to a plain client": {Step.READ: measurement(1.1, 1_000_000_000)},
+    "capture time ÷ guide's": {Step.GUIDE: measurement(11.0, 400)},
+    "backup bytes ÷ guide's": {Step.CAPTURE: measurement(3.0, 90)},
+    "records captured a second of CPU": {Step.CAPTURE: measurement(3.0, 70, cpu=3.4)},
+    "full verification rate ÷ capture rate": {Step.VERIFY_FULL: measurement(1.1)},
+    "own share of a restore": {Step.RESTORE: measurement(30.0, cpu=40.0)},
+    "memory of a worker, the most": {Step.RESTORE: measurement(30.0, memory=513 * MIB)},
+}
+TENFOLD = measurement(30.0, 700, memory=109 * MIB)
+
+
+def missed(found: tuple[Figure, ...]) -> list[str]:
+    return [figure.name for figure in found if figure.met is False]
+
+
+def test_a_good_run_misses_no_budget_and_only_the_share_of_cpu_has_none() -> None:
+    found = figures(Kept.SQ8, GOOD, TENFOLD, live=False)
+    assert missed(found) == []
+    assert [figure.name for figure in found if figure.met is None] == ["capture CPU ÷ guide's"]
+
+
+@pytest.mark.parametrize("name", WORSE)
+def test_each_budget_can_be_missed(name: str) -> None:
+    assert missed(figures(Kept.SQ8, {**GOOD, **WORSE[name]}, TENFOLD, live=False)) == [name]
+
+
+def test_memory_that_grows_with_the_data_is_missed() -> None:
+    grown = measurement(30.0, 700, memory=120 * MIB)
+    assert len(missed(figures(Kept.SQ8, GOOD, grown, live=False))) == 1
+
+
+def test_floats_have_budgets_of_their_own() -> None:
+    larger = {**GOOD, Step.CAPTURE: measurement(4.9, 159), Step.VERIFY_FULL: measurement(1.6)}
+    assert missed(figures(Kept.FLOATS, larger, TENFOLD, live=False)) == []
+    assert len(missed(figures(Kept.SQ8, larger, TENFOLD, live=False))) == 2
+
+
+def test_a_live_server_s_own_pace_is_no_budget_and_the_share_of_a_restore_is_of_its_true_time() -> None:
+    slow = {**GOOD, Step.READ: measurement(20.0, 1_000_000_000), Step.RESTORE: measurement(400.0, cpu=30.0)}
+    found = {figure.name: figure for figure in figures(Kept.SQ8, slow, None, live=True)}
+    assert found["answers served to a plain client"].met is None
+    assert found["own share of a restore"].value == pytest.approx(30 / 400)
+
+
+def test_the_fastest_round_of_each_step_counts() -> None:
+    rounds = {Step.CAPTURE: (measurement(3.0), measurement(2.0), measurement(4.0))}
+    assert best(rounds) == {Step.CAPTURE: measurement(2.0)}
+
+
+@pytest.fixture
+def result() -> Result:
+    rounds = {step: (one,) for step, one in GOOD.items()}
+    worse = {**GOOD, **WORSE["own share of a restore"]}
+    return Result(
+        at=datetime(2026, 11, 22, 20, tzinfo=UTC),
+        server="pre-rendered",
+        server_version="3.5.0",
+        cores=2,
+        load=0.1,
+        sets=(
+            SetResult(
+                kept=Kept.SQ8,
+                vectors=100_000,
+                dimension=384,
+                rounds=rounds,
+                tenfold=TENFOLD,
+                figures=figures(Kept.SQ8, worse, TENFOLD, live=False),
+            ),
+        ),
+    )
+
+
+def test_programs_read_back_what_was_written(result: Result) -> None:
+    assert Result.model_validate_json(result.model_dump_json()) == result
+
+
+def test_people_see_every_figure_with_its_budget_and_what_was_missed(result: Result) -> None:
+    text = markdown(result)
+    assert "| own share of a restore | 12.0% | at most 10.0% | MISSED |" in text
+    assert text.count("| met |") == 7
+    output = StringIO()
+    show(result, Console(file=output, width=120))
+    shown = re.sub(r"\s+", " ", output.getvalue())
+    assert all(figure.name in shown for figure in result.sets[0].figures)
+
+
+@pytest.mark.parametrize("document", [Result, SetResult, Measurement, Figure])
+def test_the_docs_name_every_field_that_programs_find(document: type[BaseModel]) -> None:
+    page = (repository.ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    assert [name for name in document.model_fields if f"`{name}`" not in page] == []
