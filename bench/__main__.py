@@ -21,6 +21,7 @@ from bench.result import Result, SetResult
 from bench.showing import show
 
 _LIVE_VECTORS, _VECTORS = 20_000, 100_000
+_WARMING = Shape(Kept.SQ8, 1000, 384)
 _ORDER = (Step.READ, Step.GUIDE, Step.CAPTURE, Step.VERIFY_FULL, Step.VERIFY_QUICK, Step.RESTORE)
 
 _console = Console()
@@ -41,6 +42,7 @@ def main(
     at, load = system_clock(), os.getloadavg()[0]
     number = vectors or (_LIVE_VECTORS if live else _VECTORS)
     shapes = [Shape(kept, number, dimension) for kept in Kept]
+    _warm_up()
     version, sets = _on_live(live, shapes, rounds) if live else _on_served(shapes, rounds)
     result = Result(
         at=at,
@@ -52,6 +54,13 @@ def main(
     )
     (FOLDER / "result.json").write_text(result.model_dump_json(indent=1) + "\n")
     show(result, _console)
+
+
+def _warm_up() -> None:
+    """Run every step once on a few records: who imports a module first compiles it, which is not to be measured."""
+    with served(_WARMING) as url, _folder() as folder:
+        for step in _ORDER:
+            measured(step, url, folder, COLLECTION)
 
 
 def _on_served(shapes: list[Shape], rounds: int) -> tuple[str, list[SetResult]]:

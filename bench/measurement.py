@@ -54,9 +54,10 @@ def measured(step: Step, url: str, folder: str, collection: str) -> Measurement:
     :raises subprocess.CalledProcessError: the step failed; its own words are on the standard error
     """
     command = [sys.executable, "-m", "bench.steps", step, url, folder, collection]
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     os.sync()
     with on_cores(measuring_core()):
         answer = subprocess.run(  # noqa: S603
-            command, check=True, stdout=subprocess.PIPE, text=True, timeout=_STEP_SECONDS, cwd=_HERE
+            command, check=True, stdout=subprocess.PIPE, text=True, timeout=_STEP_SECONDS, cwd=_HERE, env=compiled
         )
     return Measurement.model_validate_json(answer.stdout)

@@ -64,16 +64,15 @@ class VerificationTicket(Document):
     reason: str
 
 
-class RestoreTicket(Document):
-    """One restore run.
+class ServerChange(Document):
+    """What every run that changes a server is told.
 
-    :param store: root URL of the store that holds the backup
+    :param store: root URL of the store that holds the backup and remembers the restore
     :param connection: of the server that is restored to
     :param read_with: the way to read its records for the comparison; None: the best that it offers
     :param lease_store: root URL of the store of the deployment that captures that server
     :param lease: name of the lease there
     :param approval: whether a person has to agree; by ``second_person`` another one than who started the run
-    :param kept: how long what is replaced is kept, in words
     """
 
     deployment: str
@@ -84,10 +83,18 @@ class RestoreTicket(Document):
     lease_store: str
     lease: str
     restore_id: str
-    backup: str
-    dry_run: bool
     approval: bool
     second_person: bool
+
+
+class RestoreTicket(ServerChange):
+    """One restore run.
+
+    :param kept: how long what is replaced is kept, in words
+    """
+
+    backup: str
+    dry_run: bool
     kept: str
 
 
@@ -104,29 +111,11 @@ class Followup(StrEnum):
     RESUME = "resume"
 
 
-class FollowupTicket(Document):
-    """One thing that is done after one restore, and why.
-
-    :param store: root URL of the store that remembers the restore
-    :param connection: of the server that was restored to
-    :param read_with: the way to read its records for the comparison; None: the best that it offers
-    :param lease_store: root URL of the store of the deployment that captures that server
-    :param lease: name of the lease there
-    :param approval: whether a person has to agree; by ``second_person`` another one than who started the run
-    """
+class FollowupTicket(ServerChange):
+    """One thing that is done after one restore, and why."""
 
     followup: Followup
-    restore_id: str
     reason: str
-    deployment: str
-    store: str
-    store_id: str
-    connection: str
-    read_with: ReadWay | None = None
-    lease_store: str
-    lease: str
-    approval: bool
-    second_person: bool
 
 
 class BackupFacts(Document):

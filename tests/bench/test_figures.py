@@ -58,7 +58,7 @@ def test_each_budget_can_be_missed(name: str) -> None:
 
 
 def test_memory_that_grows_with_the_data_is_missed() -> None:
-    grown = measurement(30.0, 700, memory=120 * MIB)
+    grown = measurement(30.0, 700, memory=130 * MIB)
     assert len(missed(figures(Kept.SQ8, GOOD, grown, live=False))) == 1
 
 

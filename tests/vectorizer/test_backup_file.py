@@ -14,9 +14,9 @@ from backup_engine.archive.batches import vectors_of
 from backup_engine.archive.canonical import canonical_json
 from backup_engine.errors import UnexpectedAnswer
 from backup_engine.model import Metric
-from backup_engine.vectorizer.backup_file import BackupFile, files_of, records_of
-from backup_engine.vectorizer.downloading import json_of
-from backup_engine.vectorizer.json_stream import JsonStream
+from backup_engine.vectorizer.server_backups.downloading import json_of
+from backup_engine.vectorizer.server_backups.file import BackupFile, files_of, records_of
+from backup_engine.vectorizer.server_backups.json_stream import JsonStream
 from tests.vectorizer.test_json_stream import LAYOUTS, SIZES, VALUES, cut
 
 COMPONENTS = st.floats(width=32, allow_nan=False, allow_infinity=False)

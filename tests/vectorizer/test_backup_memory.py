@@ -4,8 +4,8 @@ import tracemalloc
 
 import pytest
 
-from backup_engine.vectorizer.backup_file import files_of
-from backup_engine.vectorizer.json_stream import JsonStream
+from backup_engine.vectorizer.server_backups.file import files_of
+from backup_engine.vectorizer.server_backups.json_stream import JsonStream
 
 MIB = 1 << 20
 RECORD = b'{"id":"r","vector":[%s],"metadata":{"text":"%s"}}' % (b",".join([b"-0.1234567"] * 384), b"x" * 200)

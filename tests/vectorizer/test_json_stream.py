@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_engine.errors import ServerUnavailable, UnexpectedAnswer
-from backup_engine.vectorizer.json_stream import JsonStream
+from backup_engine.vectorizer.server_backups.json_stream import JsonStream
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

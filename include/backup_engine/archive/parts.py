@@ -26,6 +26,7 @@ WRITTEN_BYTES = 8 << 20
 holds it three or four times; larger ones gain nothing, and miss the processor's cache.
 """
 
+_COMPONENTS = "vector.list.element"
 _FOOTER = 64 << 10
 _SMALLEST_CODED = 3  # below this dimension, a byte a component and two floats are more than the floats themselves
 _OFFSETS = 9  # bytes a record costs in an Arrow batch beside its values
@@ -108,6 +109,7 @@ def encode_part(batch: pa.RecordBatch) -> EncodedPart:
     vectors = vectors_of(batch)
     codes = recover(vectors) if len(vectors) and vectors.shape[1] >= _SMALLEST_CODED else None
     table = pa.Table.from_batches([batch if codes is None else _coded(batch, codes)])
+    columns = [_COMPONENTS if name == "vector" else name for name in table.column_names]
     sink = _Pieces()
     with _plain_memory():
         pq.write_table(
@@ -115,11 +117,10 @@ def encode_part(batch: pa.RecordBatch) -> EncodedPart:
             sink,
             row_group_size=PART_ROWS,
             compression="zstd",
-            compression_level=1,
+            compression_level={column: 3 if column == "payload" else 1 for column in columns},
             use_dictionary=False,
             write_statistics=False,
-            column_encoding={name: "PLAIN" for name in table.column_names if name != "vector"}
-            | ({"vector.list.element": "BYTE_STREAM_SPLIT"} if codes is None else {}),
+            column_encoding={column: "BYTE_STREAM_SPLIT" if column == _COMPONENTS else "PLAIN" for column in columns},
         )
     return EncodedPart(tuple(sink.pieces), codes is not None)
 

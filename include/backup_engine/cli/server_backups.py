@@ -12,7 +12,7 @@ from backup_engine.cli import tables
 from backup_engine.cli.context import confirm_or_refuse, server_of
 from backup_engine.cli.options import DeploymentOption, JsonOption, KeyFileOption, ServerOption
 from backup_engine.cli.output import ProgressLines, emit, say, table
-from backup_engine.vectorizer.backup_file import ServerBackup
+from backup_engine.vectorizer.server_backups.file import ServerBackup
 
 app = typer.Typer(
     no_args_is_help=True,

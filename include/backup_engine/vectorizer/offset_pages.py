@@ -16,11 +16,11 @@ import pyarrow as pa
 from backup_engine.archive.batches import make_batch
 from backup_engine.errors import CollectionMoved, UnexpectedAnswer, Unsupported
 from backup_engine.model import CollectionState, Reading, ReadWay
-from backup_engine.vectorizer.backup_file import records_of
 from backup_engine.vectorizer.client import VectorizerClient
 from backup_engine.vectorizer.components import ComponentParser
-from backup_engine.vectorizer.json_stream import JsonStream
 from backup_engine.vectorizer.refusals import graphql_refusal
+from backup_engine.vectorizer.server_backups.file import records_of
+from backup_engine.vectorizer.server_backups.json_stream import JsonStream
 from backup_engine.vectorizer.settings import path_of
 from backup_engine.vectorizer.state import payload_bytes, read_version
 

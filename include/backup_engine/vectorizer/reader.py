@@ -17,12 +17,12 @@ from backup_engine.errors import (
     Unsupported,
 )
 from backup_engine.model import CollectionState, Reading, ReadWay
-from backup_engine.vectorizer.backup_api import BackupApi
-from backup_engine.vectorizer.backup_reading import BackupReading
 from backup_engine.vectorizer.client import VectorizerClient
 from backup_engine.vectorizer.offset_pages import GraphqlPages, ListPages
 from backup_engine.vectorizer.refusals import RouteMissing
 from backup_engine.vectorizer.scroll import Scroll
+from backup_engine.vectorizer.server_backups.api import BackupApi
+from backup_engine.vectorizer.server_backups.reading import BackupReading
 from backup_engine.vectorizer.state import read_version
 
 _ABSENT = {404, 405, 501}

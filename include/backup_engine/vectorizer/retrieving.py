@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from backup_engine.archive.batches import make_batch
 from backup_engine.errors import Unsupported
-from backup_engine.vectorizer.backup_file import records_of
 from backup_engine.vectorizer.client import VectorizerClient
 from backup_engine.vectorizer.components import ComponentParser
 from backup_engine.vectorizer.layout import Window
 from backup_engine.vectorizer.payloads import PayloadReader, data_members
 from backup_engine.vectorizer.points import PointPage
 from backup_engine.vectorizer.refusals import RouteMissing
+from backup_engine.vectorizer.server_backups.file import records_of
 from backup_engine.vectorizer.settings import path_of
 from backup_engine.vectorizer.state import read_version
 

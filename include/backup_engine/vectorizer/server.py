@@ -8,12 +8,12 @@ import pyarrow as pa
 
 from backup_engine.errors import CollectionNotFound
 from backup_engine.model import CollectionConfiguration, CollectionState, Reading, ServerFacts, ServerSnapshot
-from backup_engine.vectorizer.backup_api import BackupApi
 from backup_engine.vectorizer.client import VectorizerClient
 from backup_engine.vectorizer.configuration import read_configuration
 from backup_engine.vectorizer.credentials import Credentials
 from backup_engine.vectorizer.reader import Reader
 from backup_engine.vectorizer.retrieving import Retriever
+from backup_engine.vectorizer.server_backups.api import BackupApi
 from backup_engine.vectorizer.settings import ClientSettings
 from backup_engine.vectorizer.snapshots import Snapshots
 from backup_engine.vectorizer.state import list_collections, read_aliases, read_facts

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from pydantic import JsonValue
 
-    from backup_engine.vectorizer.backup_api import BackupApi
+    from backup_engine.vectorizer.server_backups.api import BackupApi
 
 
 class ServerBackupOperator(BaseOperator):

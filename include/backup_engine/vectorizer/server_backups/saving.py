@@ -10,8 +10,8 @@ from typing import BinaryIO
 
 from backup_engine.errors import InvalidInput
 from backup_engine.model import Document, Progress, ProgressEvent
-from backup_engine.vectorizer.backup_file import BackupFile, SavedCollection, ServerBackup
-from backup_engine.vectorizer.backup_routes import BackupRoutes
+from backup_engine.vectorizer.server_backups.file import BackupFile, SavedCollection, ServerBackup
+from backup_engine.vectorizer.server_backups.routes import BackupRoutes
 
 
 class SavedBackup(Document):

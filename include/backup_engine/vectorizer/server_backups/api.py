@@ -19,11 +19,11 @@ from backup_engine.errors import (
     UnknownCollection,
 )
 from backup_engine.model import Progress, silent
-from backup_engine.vectorizer.backup_file import SavedCollection, ServerBackup
-from backup_engine.vectorizer.backup_restore import ServerRestored, restore_server_backup
-from backup_engine.vectorizer.backup_routes import BackupRoutes
-from backup_engine.vectorizer.backup_saving import SavedBackup, save_server_backup
 from backup_engine.vectorizer.client import VectorizerClient
+from backup_engine.vectorizer.server_backups.file import SavedCollection, ServerBackup
+from backup_engine.vectorizer.server_backups.restoring import ServerRestored, restore_server_backup
+from backup_engine.vectorizer.server_backups.routes import BackupRoutes
+from backup_engine.vectorizer.server_backups.saving import SavedBackup, save_server_backup
 from backup_engine.vectorizer.state import list_collections, read_uptime, read_version
 
 

@@ -11,11 +11,11 @@ from contextlib import ExitStack, contextmanager
 
 from backup_engine.errors import RequestRefused, UnexpectedAnswer, UnknownBackup, Unsupported
 from backup_engine.vectorizer.answers import Answer
-from backup_engine.vectorizer.backup_file import BackupFile, ServerBackup, files_of
 from backup_engine.vectorizer.client import VectorizerClient
-from backup_engine.vectorizer.downloading import json_of
-from backup_engine.vectorizer.json_stream import JsonStream
 from backup_engine.vectorizer.refusals import RouteMissing
+from backup_engine.vectorizer.server_backups.downloading import json_of
+from backup_engine.vectorizer.server_backups.file import BackupFile, ServerBackup, files_of
+from backup_engine.vectorizer.server_backups.json_stream import JsonStream
 from backup_engine.vectorizer.settings import path_of
 from backup_engine.vectorizer.state import read_version
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from backup_engine import wording
 from backup_engine.errors import UnexpectedAnswer
 from backup_engine.model import CollectionState, Reading, ReadWay
-from backup_engine.vectorizer.backup_api import BackupApi
+from backup_engine.vectorizer.server_backups.api import BackupApi
 
 _LONG_NUMBER = re.compile(r"\d[\d.]{15}|\de[+-]")
 

@@ -20,12 +20,12 @@ from backup_engine import wording
 from backup_engine.archive.batches import Vectors, vectors_of
 from backup_engine.errors import ComparisonFailed, InvalidInput, RestoreRefused, UnknownCollection, Unsupported
 from backup_engine.model import CollectionConfiguration, Document, Hnsw, Metric, Quantization
-from backup_engine.vectorizer.backup_file import SavedCollection
-from backup_engine.vectorizer.backup_routes import BackupRoutes
 from backup_engine.vectorizer.client import VectorizerClient
 from backup_engine.vectorizer.configuration import read_configuration
 from backup_engine.vectorizer.refusals import RouteMissing
 from backup_engine.vectorizer.retrieving import Retriever
+from backup_engine.vectorizer.server_backups.file import SavedCollection
+from backup_engine.vectorizer.server_backups.routes import BackupRoutes
 from backup_engine.vectorizer.state import list_collections, read_aliases, read_version
 from backup_engine.vectorizer.writer import Writer
 

@@ -18,9 +18,9 @@ from backup_engine.archive.canonical import canonical_text
 from backup_engine.errors import UnexpectedAnswer
 from backup_engine.model import Document, Metric
 from backup_engine.vectorizer.components import ComponentParser
-from backup_engine.vectorizer.json_stream import JsonStream
 from backup_engine.vectorizer.layout import Window
 from backup_engine.vectorizer.raw_json import members
+from backup_engine.vectorizer.server_backups.json_stream import JsonStream
 
 _BEFORE_VECTOR = re.compile(rb'\{\s*"id"\s*:\s*"((?:[^"\\]|\\.)*)"\s*,\s*"vector"\s*:\s*\[', re.DOTALL)
 _BEHIND_VECTOR = re.compile(rb'\]\s*,\s*"(?:payload|metadata)"\s*:\s*(.*\S)\s*\}', re.DOTALL)
