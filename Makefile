@@ -47,7 +47,7 @@ demo: install ## Back up, damage, restore and compare real data in a real Airflo
 
 .PHONY: test
 test: install lint ## Set everything up and run every check and test
-	@$(call LIMIT,2700) $(BIN)/python -m pytest tests --ignore=tests/integration
+	@$(call LIMIT,2700) $(BIN)/python -m pytest tests --ignore=tests/integration --numprocesses auto --maxprocesses 4 --dist loadfile
 	@$(call LIMIT,2700) $(BIN)/python -m pytest tests/integration
 
 .PHONY: lint
