@@ -95,7 +95,7 @@ LIES_OF_A_SIDECAR = [
     ("parts in order and digests", lambda value: collection(value)["entries"].reverse()),
     ("5 vectors in 0 parts", lambda value: collection(value)["entries"].pop(1)),
     ("claims 1.0 TB; at most", update(f"{FIRST}.entries.1.bytes", 10**12)),
-    (r"of 1,024 bytes is stored in 2,071; 1,559 were", update(f"{FIRST}.entries.1.bytes", 1024)),
+    (r"of 512 bytes is stored in 1,559; 1,047 were", update(f"{FIRST}.entries.1.bytes", 512)),
     ("is listed with a SHA-256 that is none", update(f"{FIRST}.entries.1.sha256", "x")),
     ("vectors in 1 part of up to 65,536", update(f"{FIRST}.vectors", 10**15)),
     ("vectors in 1 part of up to 65,536", update(f"{FIRST}.vectors", 65_537)),
