@@ -227,7 +227,7 @@ def test_the_safe_order_is_right_every_time_under_hammering_readers(process):
 
 
 def deaths(seen: Sequence[Seen]) -> Iterator[Rule]:
-    """The process is gone before the server hears of a request, or before it hears the answer, and never comes back.
+    """The server does not hear of a change, or is not heard, and of none of its kind after it.
 
     Both at every request that can only be a change; in turn at every fifth of those that may be (GraphQL reads too).
     """
@@ -250,16 +250,21 @@ def stopped(faulty: SandboxProcess, make: Callable[[], Scene], work: str, again:
     faulty.clear()
     getattr(scene, work)()
     rules = list(deaths(faulty.requests()))
-    assert len(rules) > 8
+    stops = 0
     for rule in rules:
         scene = make()
         faulty.clear()
         faulty.place(rule)
-        with pytest.raises(BackupError):
+        try:
             getattr(scene, work)()
-        faulty.clear()
-        getattr(scene, again)()
+        except BackupError:
+            stops += 1
+            faulty.clear()
+            getattr(scene, again)()
+        else:  # it got over a lost answer by looking, or asked less often this time
+            faulty.clear()
         yield scene
+    assert stops > 8
 
 
 def restored_in_place(url: str) -> Scene:
