@@ -15,6 +15,7 @@ from backup_engine.cron import parse_cron
 from backup_engine.model import Document
 
 VERIFICATION_SCHEDULE = "0 6 * * 0"
+SYNC_SCHEDULE = "45 */6 * * *"
 """Sunday 06:00 UTC: four hours after the fulls, when the week's are all there."""
 
 _DURATION = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)\Z")
@@ -58,6 +59,7 @@ class Terms(Document):
     rpo: Duration
     rto: Duration
     verification: Schedule = VERIFICATION_SCHEDULE
+    sync: Schedule = SYNC_SCHEDULE
 
     @property
     def warnings(self) -> tuple[str, ...]:

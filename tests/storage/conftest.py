@@ -1,6 +1,15 @@
 import pytest
 
+from tests.storage import gcs_places, s3_places
 from tests.storage.places import SHARED, STORES
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _servers():
+    """Stop what the places started."""
+    yield
+    s3_places.stop_server()
+    gcs_places.stop_servers()
 
 
 @pytest.fixture(params=STORES)

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Literal, TypeVar
 
-from backup_engine.storage.contract import ObjectInfo, Store
+from backup_engine.storage.contract import ListedObject, ObjectInfo, Store
 from backup_engine.storage.memory import MemoryStore
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class FaultyStore:
     def url(self) -> str:
         return self.inner.url
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         _, hit = self._begin("list", prefix)
         return self._stream(hit, self.inner.list(prefix))
 
@@ -126,7 +126,7 @@ class FaultyStore:
         listed = [*keys]
         _, hit = self._begin("delete", ",".join(listed), parts=len(listed))
         if hit is not None and hit.instant == "within":
-            self.inner.delete(listed[: hit.parts])
+            self.inner.delete(listed[-hit.parts :])  # any of them: the last is the least expected
             self._fire(hit)
         self._apply(hit, lambda: self.inner.delete(listed))
 

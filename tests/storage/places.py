@@ -2,28 +2,16 @@
 
 import errno
 import os
-from collections.abc import Callable
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import count
 
 import pytest
 
-from backup_engine.storage.contract import Store
 from backup_engine.storage.local import LocalStore
 from backup_engine.storage.memory import MemoryStore
-
-
-@dataclass(frozen=True)
-class Place:
-    """One empty store to begin with.
-
-    :param open: another handle on the same objects each time
-    :param fresh: a handle on a new, empty store each time
-    """
-
-    open: Callable[[], Store]
-    fresh: Callable[[], Store]
+from tests.storage.gcs_places import GCS
+from tests.storage.place import Place
+from tests.storage.s3_places import S3
 
 
 @contextmanager
@@ -55,6 +43,7 @@ def local_without_hard_links(path):
         yield place
 
 
-STORES = {"memory": memory, "local": local, "local without hard links": local_without_hard_links}
-SHARED = {name: STORES[name] for name in ["local", "local without hard links"]}
+LOCAL = {"local": local, "local without hard links": local_without_hard_links}
+SHARED = {**LOCAL, **S3, **GCS}
 """Those that several processes can open."""
+STORES = {"memory": memory, **SHARED}

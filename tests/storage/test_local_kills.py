@@ -8,6 +8,7 @@ import pytest
 
 from backup_engine.errors import ObjectExists
 from backup_engine.storage.local import LocalStore
+from tests.storage.places import LOCAL
 
 CALLS = ["open", "write", "utime", "fsync", "link", "rename", "unlink", "mkdir", "rmdir", "copy_file_range", "close"]
 OLD, NEW = b"old" * 10, b"new" * 20
@@ -91,12 +92,18 @@ OUTCOMES = {
 """What may be there after a kill; the last one after the next run."""
 
 
+@pytest.fixture(params=LOCAL)
+def place(request, tmp_path):
+    with LOCAL[request.param](tmp_path) as place:
+        yield place
+
+
 @pytest.mark.parametrize("work", OUTCOMES, ids=lambda work: work.__name__)
-def test_a_kill_at_any_system_call_leaves_every_object_whole(shared, work):
+def test_a_kill_at_any_system_call_leaves_every_object_whole(place, work):
     number, died = 0, True
     while died:
         number += 1
-        store = shared.fresh()
+        store = place.fresh()
         for key, data in BEFORE.items():
             store.create(key, [data])
         died = _killed(lambda store=store: work(LocalStore(store._root)), number)

@@ -16,7 +16,7 @@ DATA = st.binary(max_size=3)
 PREFIXES = st.sampled_from(["", "d/", ".staging/", ".staging/run/1/", "none/"])
 
 
-class _StoreAgainstDictionary(RuleBasedStateMachine):
+class StoreAgainstDictionary(RuleBasedStateMachine):
     opening = STORES["memory"]
 
     def __init__(self):
@@ -84,11 +84,12 @@ class _StoreAgainstDictionary(RuleBasedStateMachine):
         assert {*listed} == {*self.model}
         for key, data in self.model.items():
             assert b"".join(self.store.read(key)) == data
-            assert listed[key] == self.store.stat(key)
-            assert (listed[key].size, listed[key].version) == (len(data), self.seen[key][-1])
+            found = self.store.stat(key)
+            assert listed[key] == found.listed
+            assert (found.size, found.version) == (len(data), self.seen[key][-1])
 
 
 @pytest.mark.parametrize("name", STORES)
 def test_any_calls_leave_the_store_as_they_leave_a_dictionary(name):
-    machine = type("Machine", (_StoreAgainstDictionary,), {"opening": staticmethod(STORES[name])})
+    machine = type("Machine", (StoreAgainstDictionary,), {"opening": staticmethod(STORES[name])})
     run_state_machine_as_test(machine, settings=settings(max_examples=30, stateful_step_count=25, deadline=None))

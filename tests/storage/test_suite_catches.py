@@ -161,11 +161,6 @@ class StrictDelete(MemoryStore):
             super().delete([key])
 
 
-class BackwardDelete(LocalStore):
-    def delete(self, keys):
-        super().delete(reversed([*keys]))
-
-
 class HalfCheckedDelete(MemoryStore):
     def delete(self, keys):
         for key in keys:
@@ -177,7 +172,7 @@ class PathStore(MemoryStore):
 
     def stat(self, key):
         path = Path("/tmp", key)  # noqa: S108
-        return ObjectInfo(key, path.stat().st_size, "1", None) if path.exists() else super().stat("missing")
+        return ObjectInfo(key, path.stat().st_size, None, "1") if path.exists() else super().stat("missing")
 
 
 class BufferingCreate(LocalStore):
@@ -204,14 +199,13 @@ CAUGHT = [
     (LookThenReplace, Suite.test_a_stream_goes_on_with_the_object_it_began_with),
     (SizeAsVersion, Suite.test_replace_overwrites_what_was_seen),
     (BarePrefix, Suite.test_a_prefix_is_a_folder_and_never_the_beginning_of_a_name),
-    (OnePage, Suite.test_two_thousand_keys_are_listed_completely),
+    (OnePage, Suite.test_more_keys_than_a_page_of_s3_or_gcs_has_are_listed_completely),
     (FolderOrder, Suite.test_keys_are_sorted_as_text_across_folders),
     (HiddenDots, Suite.test_staging_and_other_dotted_names_are_ordinary_keys),
     (ShortRead, Suite.test_any_range_is_that_slice_in_chunks_of_limited_size),
     (LateRead, Suite.test_what_does_not_exist_is_not_found_by_the_call_itself),
     (LiveRead, Suite.test_a_stream_goes_on_with_the_object_it_began_with),
     (StrictDelete, Suite.test_delete_of_what_is_missing_is_success),
-    (BackwardDelete, Suite.test_delete_goes_in_the_order_given),
     (HalfCheckedDelete, Suite.test_what_is_no_key_is_refused_by_every_call_before_it_does_anything),
     (PathStore, Suite.test_what_is_no_key_is_refused_by_every_call_before_it_does_anything),
     (BufferingCreate, Sharing.test_memory_stays_flat_however_large_the_object_is),

@@ -10,8 +10,8 @@ Promises every implementation keeps, and one suite tests on each of them:
 * ``replace`` changes only what its caller has seen: otherwise ``ObjectChanged``.
 * When a call returns, what it wrote survives a crash of the machine.
 * What a call wrote is seen by every later ``stat``, ``read`` and ``list``, from anywhere.
-* ``list`` is sorted by key and complete. ``delete`` of a missing key is success.
-* Memory stays flat: at most a few MiB, whatever an object's size.
+* ``list`` is sorted by key and complete. ``delete`` of a missing key is success; one call of it has no order.
+* Memory stays flat: at most some 64 MiB, whatever an object's size.
 * Errors are ``StoreUnavailable`` (try again), ``StoreDenied``, ``StoreFull``, or one of the ``Object…`` errors.
 """
 
@@ -33,17 +33,30 @@ READ_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class ObjectInfo:
-    """What a store says about one object.
+class ListedObject:
+    """What a listing says about one object.
 
-    :param version: opaque; equal as long as the object is unchanged
     :param modified_at: by the store's clock
     """
 
     key: str
     size: int
-    version: str
     modified_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo(ListedObject):
+    """What a store says about one object that it is asked for.
+
+    :param version: opaque; equal as long as the object is unchanged, and never again after it was changed
+    """
+
+    version: str
+
+    @property
+    def listed(self) -> ListedObject:
+        """What a listing says of it: no version, which S3 does not tell there."""
+        return ListedObject(self.key, self.size, self.modified_at)
 
 
 class Store(Protocol):
@@ -53,7 +66,7 @@ class Store(Protocol):
     def url(self) -> str:
         """Where it is, without credentials, for messages."""
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Objects whose key starts with ``prefix`` ("" for all, else ending in "/"), sorted by key."""
 
     def stat(self, key: str) -> ObjectInfo:
@@ -91,7 +104,7 @@ class Store(Protocol):
         """
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete all of them, in batches, in the order given."""
+        """Delete all of them, in batches and in any order: where one has to be gone before another, call twice."""
 
     def free_bytes(self) -> int | None:
         """Room left, where the store knows a limit."""
@@ -143,7 +156,9 @@ def read_bytes(store: Store, key: str, *, limit: int) -> bytes:
     :param limit: bytes; a larger object is refused
     :raises HostileArchive: the object is larger than ``limit``
     """
-    size = store.stat(key).size
-    if size > limit:
-        raise HostileArchive(f"{store.url}/{key} has {size:,} bytes; at most {limit:,} were expected")
-    return b"".join(store.read(key))
+    content = bytearray()
+    for chunk in store.read(key):
+        content += chunk
+        if len(content) > limit:
+            raise HostileArchive(f"{store.url}/{key} has more than the {limit:,} bytes that were expected at most")
+    return bytes(content)

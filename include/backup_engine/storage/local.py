@@ -22,7 +22,14 @@ from backup_engine.errors import (
 )
 from backup_engine.model import Clock, system_clock
 from backup_engine.storage import folders
-from backup_engine.storage.contract import READ_CHUNK, ObjectInfo, checked_key, checked_prefix, checked_range
+from backup_engine.storage.contract import (
+    READ_CHUNK,
+    ListedObject,
+    ObjectInfo,
+    checked_key,
+    checked_prefix,
+    checked_range,
+)
 from backup_engine.storage.drafts import DESK, Draft, locked, sweep
 from backup_engine.storage.refusals import told
 
@@ -66,7 +73,7 @@ class LocalStore:
         with told(self._root, ""):
             folders.make_root(self._root)
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Walk the folders below the prefix; each one is listed as it is when the walk comes to it."""
         steps = checked_prefix(prefix).split("/")[:-1]
         return self._walk(steps, self._items(steps))
@@ -149,13 +156,13 @@ class LocalStore:
         except ObjectNotFound:  # no object has this prefix (any more)
             return ()
 
-    def _walk(self, steps: Sequence[str], items: Sequence[folders.Item]) -> Iterator[ObjectInfo]:
+    def _walk(self, steps: Sequence[str], items: Sequence[folders.Item]) -> Iterator[ListedObject]:
         for item in items:
             below = [*steps, item.name]
             if item.status is None:
                 yield from self._walk(below, self._items(below))
             else:
-                yield _info("/".join(below), item.status)
+                yield _info("/".join(below), item.status).listed
 
     def _open(self, key: str) -> FileIO:
         steps, name = _split(key)
@@ -249,4 +256,4 @@ def _split(key: str) -> tuple[list[str], str]:
 def _info(key: str, found: os.stat_result) -> ObjectInfo:
     version = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
     modified_at = datetime.fromtimestamp(found.st_mtime_ns // _MILLISECOND / 1000, UTC)
-    return ObjectInfo(key, found.st_size, version, modified_at)
+    return ObjectInfo(key, found.st_size, modified_at, version)

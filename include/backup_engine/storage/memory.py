@@ -9,7 +9,14 @@ from threading import Lock
 
 from backup_engine.errors import ObjectChanged, ObjectExists, ObjectNotFound
 from backup_engine.model import Clock, system_clock
-from backup_engine.storage.contract import READ_CHUNK, ObjectInfo, checked_key, checked_prefix, checked_range
+from backup_engine.storage.contract import (
+    READ_CHUNK,
+    ListedObject,
+    ObjectInfo,
+    checked_key,
+    checked_prefix,
+    checked_range,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +26,7 @@ class _Object:
     modified_at: datetime
 
     def info(self, key: str) -> ObjectInfo:
-        return ObjectInfo(key, len(self.data), str(self.version), self.modified_at)
+        return ObjectInfo(key, len(self.data), self.modified_at, str(self.version))
 
 
 class MemoryStore:
@@ -40,12 +47,12 @@ class MemoryStore:
         """The name it was given."""
         return self._url
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         """Objects below the prefix, as they are at this moment."""
         checked_prefix(prefix)
         with self._lock:
             found = sorted((key, held) for key, held in self._objects.items() if key.startswith(prefix))
-        return (held.info(key) for key, held in found)
+        return (held.info(key).listed for key, held in found)
 
     def stat(self, key: str) -> ObjectInfo:
         """Describe one object."""

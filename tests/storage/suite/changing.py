@@ -1,11 +1,10 @@
 """replace and delete."""
 
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
 
 import pytest
 
-from backup_engine.errors import ObjectChanged, ObjectNotFound
+from backup_engine.errors import ObjectChanged
 from backup_engine.storage.contract import read_bytes
 
 
@@ -20,14 +19,6 @@ def count_up(store, key, times):
         except ObjectChanged:
             continue
         done += 1
-
-
-def is_there(store, key):
-    try:
-        store.stat(key)
-    except ObjectNotFound:
-        return False
-    return True
 
 
 class Changing:
@@ -102,32 +93,6 @@ class Changing:
         store.create("daily/a", [b"x"])
         store.delete(info.key for info in store.list(".staging/"))
         assert [info.key for info in store.list("")] == ["daily/a"]
-
-    def test_delete_goes_in_the_order_given(self, place):
-        """Whoever finds a key gone finds the one before it gone too: the manifest goes before its archive."""
-        store, keys = place.open(), [f"daily/{number * 7919 % 120}" for number in range(120)]
-        for key in keys:
-            store.create(key, [b"x"])
-        started, ended = Event(), Event()
-
-        def watch():
-            watcher, out_of_order = place.open(), []
-            started.set()
-            while not ended.is_set():
-                for before, after in zip(keys[:60:5], keys[60::5], strict=True):
-                    if not is_there(watcher, after) and is_there(watcher, before):
-                        out_of_order.append((before, after))
-            return out_of_order
-
-        with ThreadPoolExecutor(1) as pool:
-            watching = pool.submit(watch)
-            started.wait(30)
-            try:
-                store.delete(keys)
-            finally:
-                ended.set()
-            assert watching.result(30) == []
-        assert [*store.list("")] == []
 
     def test_free_bytes_is_a_figure_or_unknown(self, store):
         free = store.free_bytes()

@@ -60,14 +60,14 @@ class Listing:
         prefix = data.draw(st.sampled_from(folders))
         assert [info.key for info in store.list(prefix)] == sorted(key for key in keys if key.startswith(prefix))
 
-    def test_two_thousand_keys_are_listed_completely(self, place):
+    def test_more_keys_than_a_page_of_s3_or_gcs_has_are_listed_completely(self, place):
         store = place.open()
-        keys = [f"daily/backup-{number:05d}.json" for number in range(2000)]
+        keys = [f"daily/backup-{number:05d}.json" for number in range(1200)]
         with ThreadPoolExecutor(8) as pool:
             [*pool.map(lambda key: store.create(key, [b"{}"]), keys)]
         store.create("weekly/backup.json", [b"{}"])
         assert [info.key for info in store.list("daily/")] == keys
-        assert len([*store.list("")]) == 2001
+        assert len([*store.list("")]) == 1201
 
     def test_what_stays_is_listed_whatever_comes_and_goes_meanwhile(self, store):
         lasting = [f"daily/{number:03d}" for number in range(0, 100, 2)]

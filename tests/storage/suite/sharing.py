@@ -118,4 +118,4 @@ class SharedStoreContract:
         finally:
             tracemalloc.stop()
         assert read == 2 * size + 4
-        assert peak < 24 * _MIB
+        assert peak < 64 * _MIB

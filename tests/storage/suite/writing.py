@@ -25,7 +25,7 @@ class Writing:
         assert content(store, "daily/backup.tar.gz") == b"onetwo"
         assert (made.key, made.size) == ("daily/backup.tar.gz", 6)
         assert made == store.stat("daily/backup.tar.gz")
-        assert [made] == [*store.list("")]
+        assert [made.listed] == [*store.list("")]
         assert made.modified_at.tzinfo is not None
 
     @pytest.mark.parametrize("chunks", [[], [b""]])

@@ -1,10 +1,12 @@
 """What the demo and the tests do with a running Airflow, over its public REST API."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import requests
+
+from services.waiting import poll
 
 TIMEOUT_SECONDS = 30.0
 SETTLE_SECONDS = 8.0
@@ -13,25 +15,9 @@ SETTLE_SECONDS = 8.0
 FINISHED_RUN = frozenset({"success", "failed"})
 FINISHED_TASK = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
-T = TypeVar("T")
-
 
 class AirflowError(RuntimeError):
     """Airflow did not do within the deadline what was expected of it, or refused a request."""
-
-
-def poll(question: Callable[[], T | None], wanted: str, deadline_seconds: float, interval_seconds: float = 0.5) -> T:
-    """Ask until there is an answer.
-
-    :param question: gives something false while there is none
-    :raises AirflowError: no answer within the deadline; ``wanted`` says what was waited for
-    """
-    end = time.monotonic() + deadline_seconds
-    while not (answer := question()):
-        if time.monotonic() > end:
-            raise AirflowError(f"waited {deadline_seconds:.0f} s for {wanted}")
-        time.sleep(interval_seconds)
-    return answer
 
 
 class AirflowClient:
@@ -127,7 +113,7 @@ class AirflowClient:
 
         try:
             return poll(finished, f"run {run_id} of {dag_id}", deadline_seconds)
-        except AirflowError as error:
+        except TimeoutError as error:
             raise AirflowError(f"{error}; its tasks: {self.task_states(dag_id, run_id)}") from error
 
     def clear_run(self, dag_id: str, run_id: str) -> None:

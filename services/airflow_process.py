@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,9 @@ from typing import IO, Self
 
 import psutil
 
-from sandbox.airflow_client import AirflowClient, AirflowError, poll
+from services.airflow_client import AirflowClient, AirflowError
+from services.ports import free_ports
+from services.waiting import poll
 
 START_DEADLINE_SECONDS = 240.0
 STOP_DEADLINE_SECONDS = 15.0
@@ -79,7 +80,7 @@ class AirflowProcess:
         :raises AirflowError: it ends, or is not healthy within four minutes; the message holds the end of its log
         """
         self.home.mkdir(parents=True, exist_ok=True)
-        self._port, *self._log_ports = _free_ports(3)
+        self._port, *self._log_ports = free_ports(3)
         if not self._password_file.exists():
             passwords = {user: secrets.token_urlsafe(9) for user in self._users}
             self._password_file.touch(mode=0o600)
@@ -88,7 +89,7 @@ class AirflowProcess:
             self._process = self._spawn(log)
         try:
             poll(self._healthy, "Airflow to be healthy", START_DEADLINE_SECONDS)
-        except AirflowError as error:
+        except (AirflowError, TimeoutError) as error:
             self.stop()
             said = self.log.read_text(encoding="utf-8", errors="replace")[-4000:]
             raise AirflowError(f"Airflow did not start: {error}. Its log ends with:\n{said}") from error
@@ -181,14 +182,3 @@ class AirflowProcess:
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(server_log),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(trigger_log),
         }
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
