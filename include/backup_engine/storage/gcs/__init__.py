@@ -1,0 +1,1 @@
+"""Backups in Google Cloud Storage."""
