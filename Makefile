@@ -18,7 +18,7 @@ LIMIT = timeout --kill-after=30 $(1)
 
 .PHONY: help
 help: ## Explain every target (this)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: install
 install: ## Make .venv from the hashed lock; nothing to do while the lock is the same
@@ -47,8 +47,14 @@ demo: install ## Back up, damage, restore and compare real data in a real Airflo
 
 .PHONY: test
 test: install lint ## Set everything up and run every check and test
-	@$(call LIMIT,2700) $(BIN)/python -m pytest tests --ignore=tests/integration --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(call LIMIT,2700) $(BIN)/python -m pytest tests --ignore=tests/integration --ignore=tests/cluster \
+		--numprocesses auto --maxprocesses 4 --dist loadfile
 	@$(call LIMIT,2700) $(BIN)/python -m pytest tests/integration
+	@$(MAKE) --no-print-directory cluster-test
+
+.PHONY: cluster-test
+cluster-test: install ## Start the stack of docker-compose.yaml from packages: two workers, one of which dies
+	@$(call LIMIT,900) $(BIN)/python -m pytest tests/cluster
 
 .PHONY: lint
 lint: install ## Style, types, and which package may import which
@@ -66,10 +72,12 @@ bench: install ## Measure against the guide's way, in ratios (VECTORIZER_URL mea
 	@$(BIN)/python -m bench
 
 .PHONY: lock
-lock: install ## Write requirements.txt from requirements.in again (UPGRADE=1 takes newer versions)
+lock: install ## Write requirements*.txt from requirements*.in again (UPGRADE=1 takes newer versions)
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --no-annotate --output-file bootstrap.txt - <<< uv
 	@$(COMPILE) $(if $(UPGRADE),--upgrade) --no-strip-extras --no-emit-package vectorizer-backup \
 		--output-file requirements.txt requirements.in
+	@$(COMPILE) --no-annotate --no-strip-extras --no-emit-package vectorizer-backup --constraint requirements.txt \
+		--output-file requirements-production.txt requirements-production.in
 
 .PHONY: clean
 clean: ## Remove .venv, caches, builds, and what demo and bench left
