@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -13,10 +13,8 @@ from backup_engine.archive.manifest import (
     ArchiveFacts,
     BackupKind,
     BackupState,
-    CollectionSummary,
     Folder,
     Manifest,
-    PrivateCollection,
 )
 from backup_engine.archive.reading import load_sidecar
 from backup_engine.errors import (
@@ -31,13 +29,14 @@ from backup_engine.errors import (
 from backup_engine.model import Clock
 from backup_engine.records import (
     Acknowledgement,
+    Copied,
     Record,
     UnreadableRecord,
     Verification,
     VerificationLevel,
     records_at,
 )
-from backup_engine.storage.contract import ObjectInfo, Store
+from backup_engine.storage.contract import ListedObject, Store
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """A backup captured later than now by more than this is from the future: listed, but no word and no time finds it."""
@@ -113,6 +112,12 @@ class Backup:
         return passed[-1] if passed and not self.damaged else None
 
     @property
+    def copies(self) -> tuple[Copied, ...]:
+        """Where else it lies, as this store knows: the newest word for each store, oldest first."""
+        newest = {record.store_id: record for record in self.records if isinstance(record, Copied)}
+        return tuple(sorted(newest.values(), key=lambda record: (record.at, record.store_id)))
+
+    @property
     def good_whole(self) -> bool:
         """Good, and of the deployment's whole scope: what slots, bases and words are for."""
         return self.state is BackupState.GOOD and self.manifest.clear.whole_scope
@@ -133,6 +138,11 @@ class Catalog:
     def unreadable(self) -> tuple[str, ...]:
         """What lies where manifests lie and is none, or of a backup that cannot be what it says: a sentence each."""
         return self._loaded[1]
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes of every object that lies where backups lie, by key: what a listing costs anyway."""
+        return self._loaded[2]
 
     def newest_good(self) -> Backup | None:
         """Give the newest good backup of the whole scope, damaged since or not; none from the future."""
@@ -174,66 +184,30 @@ class Catalog:
         return (backup for backup in self.backups() if backup.captured_at <= latest)
 
     @cached_property
-    def _loaded(self) -> tuple[tuple[Backup, ...], tuple[str, ...]]:
+    def _loaded(self) -> tuple[tuple[Backup, ...], tuple[str, ...], Mapping[str, int]]:
         backups: list[Backup] = []
         problems: list[str] = []
+        sizes: dict[str, int] = {}
         for folder in Folder:
-            _load_folder(self._store, folder, backups.append, problems.append)
+            listed = [*self._store.list(f"{folder.value}/")]
+            sizes.update((info.key, info.size) for info in listed)
+            _load_folder(self._store, folder, listed, backups.append, problems.append)
         names = [backup.name for backup in backups]
         problems += [f"{name} lies in several folders" for name in sorted(set(names)) if names.count(name) > 1]
-        return tuple(sorted(backups, key=lambda one: (one.captured_at, one.name), reverse=True)), tuple(problems)
+        newest_first = sorted(backups, key=lambda one: (one.captured_at, one.name), reverse=True)
+        return tuple(newest_first), tuple(problems), sizes
 
 
-def describe(backup: Backup) -> dict[str, object]:
-    """Show a backup as JSON: strings, numbers, lists and dicts only; times in ISO 8601, UTC."""
-    clear, private = backup.manifest.clear, backup.manifest.private
-    return {
-        "name": backup.name,
-        "folder": backup.folder.value,
-        "kind": backup.kind.value,
-        "state": backup.state.value,
-        "whole_scope": clear.whole_scope,
-        "label": private.label,
-        "deployment": clear.deployment,
-        "run_key": clear.run_key,
-        "started_at": _text(backup.started_at),
-        "captured_at": _text(backup.captured_at),
-        "collections": [_collection(summary, details) for summary, details in backup.manifest.each()],
-        "vectors": clear.vectors,
-        "bytes": backup.bytes,
-        "verified": _text(backup.verified_at),
-        "damaged": backup.damaged,
-        "acknowledged": backup.acknowledgement.why if backup.acknowledgement else None,
-        "reasons": [*private.reasons],
-        "left_out": [{"name": out.name, "reason": out.reason} for out in private.left_out],
-        "dropped": [*private.dropped],
-        "aliases": dict(private.aliases),
-        "server": {"url": private.server_url, "version": clear.server.version},
-        "product_version": clear.product_version,
-    }
-
-
-def _collection(summary: CollectionSummary, private: PrivateCollection) -> dict[str, object]:
-    configuration = private.configuration
-    return {
-        "name": private.name,
-        "standing": summary.standing.value,
-        "vectors": summary.vectors,
-        "counted": summary.counted,
-        "dimension": summary.dimension,
-        "metric": configuration.metric.value if configuration else None,
-        "quantization": configuration.quantization.value if configuration else None,
-        "irregular": private.irregular_count,
-        "problem": private.problem,
-        "read_with": summary.way.value,
-        "notes": [*private.notes],
-    }
-
-
-def _load_folder(store: Store, folder: Folder, found: Callable[[Backup], None], problem: Callable[[str], None]) -> None:
+def _load_folder(
+    store: Store,
+    folder: Folder,
+    listed: Iterable[ListedObject],
+    found: Callable[[Backup], None],
+    problem: Callable[[str], None],
+) -> None:
     names: list[str] = []
-    records: dict[str, list[ObjectInfo]] = {}
-    for info in store.list(f"{folder.value}/"):
+    records: dict[str, list[ListedObject]] = {}
+    for info in listed:
         if match := _SIDECAR.match(info.key):
             names.append(match["name"])
         elif match := _RECORD.match(info.key):
@@ -247,7 +221,7 @@ def _load_folder(store: Store, folder: Folder, found: Callable[[Backup], None], 
             problem(f"{folder.value}/{name}.json: {error}")
 
 
-def _load(store: Store, folder: Folder, name: str, records: Iterable[ObjectInfo]) -> Backup:
+def _load(store: Store, folder: Folder, name: str, records: Iterable[ListedObject]) -> Backup:
     sidecar = load_sidecar(store, folder, name)
     return Backup(folder, sidecar.manifest, sidecar.archive, records_at(store, records))
 
@@ -281,7 +255,3 @@ def _why_not(backup: Backup) -> str:
     if not backup.manifest.clear.whole_scope:
         words.append("a subset")
     return ", ".join([*words, f"captured {wording.moment(backup.captured_at)}"])
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None

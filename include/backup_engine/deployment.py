@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from backup_engine.capture.request import SHRINK_LIMIT
+from backup_engine.errors import InvalidInput
 from backup_engine.model import Document, ReadWay
-from backup_engine.tiers import TIERS, VERIFICATION_SCHEDULE, Duration, Schedule, Terms, Tier
+from backup_engine.storage.address import parse_address
+from backup_engine.tiers import SYNC_SCHEDULE, TIERS, VERIFICATION_SCHEDULE, Duration, Schedule, Terms, Tier
 
 
 def _address(*schemes: str) -> Callable[[str], str]:
@@ -30,11 +32,11 @@ def _address(*schemes: str) -> Callable[[str], str]:
     return check
 
 
-def _folder(value: str) -> str:
-    path = value.removeprefix("file://")
-    if path == value or not path.startswith("/") or not path.strip("/"):
-        raise ValueError("a folder like file:///var/backups/vectorizer was expected")
-    return value.rstrip("/")
+def _store(value: str) -> str:
+    try:
+        return str(parse_address(value))
+    except InvalidInput as error:
+        raise ValueError(str(error)) from error
 
 
 def _none_for(word: str) -> BeforeValidator:
@@ -42,7 +44,7 @@ def _none_for(word: str) -> BeforeValidator:
 
 
 ServerUrl = Annotated[str, AfterValidator(_address("http", "https"))]
-StoreUrl = Annotated[str, AfterValidator(_folder)]
+StoreUrl = Annotated[str, AfterValidator(_store)]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -78,6 +80,7 @@ class ScheduleSettings(Document):
 
     full: Schedule | None = None
     verification: Schedule = VERIFICATION_SCHEDULE
+    sync: Schedule = SYNC_SCHEDULE
 
 
 class RestoreSettings(Document):
@@ -98,7 +101,8 @@ class RestoreSettings(Document):
 class Deployment(Document):
     """One Vectorizer and how it is protected.
 
-    :param store: the base; this deployment's backups lie in the folder of its name below it
+    :param store: the base of the primary store; this deployment's backups lie in the folder of its name below it
+    :param copies: bases of further stores that get every good backup
     :param streams: collections read at the same time
     :param shrink_limit: share of the last good backup's vectors that may be missing before a person is asked
     :param acknowledged: collections known to be unreadable; they do not make a backup partial
@@ -108,6 +112,7 @@ class Deployment(Document):
     tier: Tier
     server: ServerSettings
     store: StoreUrl
+    copies: tuple[StoreUrl, ...] = ()
     collections: Scope = Scope()
     streams: int = Field(default=4, ge=1, le=64)
     schedule: ScheduleSettings = ScheduleSettings()
@@ -120,7 +125,25 @@ class Deployment(Document):
     @property
     def root(self) -> str:
         """Where this deployment's backups lie: what the command line calls ``--store``."""
-        return f"{self.store}/{self.name}"
+        return str(parse_address(self.store).below(self.name))
+
+    @property
+    def copy_roots(self) -> tuple[str, ...]:
+        """Where its copies lie, in the order in which they are asked when the primary is gone."""
+        return tuple(str(parse_address(copy).below(self.name)) for copy in self.copies)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The primary store and its copies."""
+        return (self.root, *self.copy_roots)
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        places = [parse_address(one).url for one in (self.store, *self.copies)]
+        for place in places:
+            if places.count(place) > 1:
+                raise ValueError(f"{place} stands twice among `store` and `copies`: a copy there would be none")
+        return self
 
     @property
     def terms(self) -> Terms:
@@ -131,10 +154,17 @@ class Deployment(Document):
             "rpo": self.rpo,
             "rto": self.rto,
             "verification": self.schedule.verification,
+            "sync": self.schedule.sync,
         }
         return tier.model_copy(update={key: value for key, value in changes.items() if value is not None})
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """Where this deployment cannot keep what it promises."""
-        return self.terms.warnings
+        """Where this deployment cannot keep what it promises, or everything hangs on one place."""
+        if self.copies:
+            return self.terms.warnings
+        alone = (
+            f"all its backups lie in one place, {parse_address(self.root).url}: if that is lost, all of them are. Name "
+            "another store under `copies`"
+        )
+        return (*self.terms.warnings, alone)

@@ -190,6 +190,10 @@ class NoGoodBackup(PermanentError):
     """The run ends without a good backup: the reason it is red."""
 
 
+class CopyMissing(PermanentError):
+    """A store does not hold a backup that it should hold a copy of; the backup itself is safe where it is."""
+
+
 class VerificationFailed(PermanentError):
     """The backup is not what its manifest says."""
 

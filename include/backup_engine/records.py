@@ -12,7 +12,7 @@ from backup_engine.archive.manifest import BackupState, Folder, records_prefix
 from backup_engine.archive.reading import load_sidecar
 from backup_engine.errors import HostileArchive, InvalidInput, ObjectNotFound
 from backup_engine.model import Clock, Document, Moment
-from backup_engine.storage.contract import ObjectInfo, Store, read_bytes
+from backup_engine.storage.contract import ListedObject, Store, read_bytes
 
 _LIMIT = 4 << 20  # bytes; a verification that names ten thousand problems has about one MiB
 
@@ -59,6 +59,22 @@ class Acknowledgement(Document):
     why: str
 
 
+class Copied(Document):
+    """The backup lies in another store too: all of it, compared by content there.
+
+    :param to: where that is, without connection and options
+    :param store_id: which store that is; its address may change
+    :param bytes: of the archive there
+    """
+
+    kind: Literal["copy"] = "copy"
+    at: Moment
+    token: str
+    to: str
+    store_id: str
+    bytes: int
+
+
 class UnreadableRecord(Document):
     """A record that this product cannot read: damaged, or of a kind that only newer versions know."""
 
@@ -67,10 +83,12 @@ class UnreadableRecord(Document):
     problem: str
 
 
-Record = Verification | Acknowledgement
+Record = Verification | Acknowledgement | Copied
 
 TRAVELLING_KINDS = frozenset({"acknowledgement"})
-"""Records that are about the content and go with it to copies; a verification is about one store's bytes."""
+"""Records that are about the content and go with it to copies. A verification is about one store's bytes, and a copy
+is what one store knows of another.
+"""
 
 _reader: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])
 
@@ -93,7 +111,7 @@ def read_records(store: Store, folder: Folder, name: str) -> tuple[Record | Unre
     return records_at(store, store.list(records_prefix(folder, name)))
 
 
-def records_at(store: Store, listed: Iterable[ObjectInfo]) -> tuple[Record | UnreadableRecord, ...]:
+def records_at(store: Store, listed: Iterable[ListedObject]) -> tuple[Record | UnreadableRecord, ...]:
     """Read the records that a listing showed, in the order of ``read_records``."""
     read = [record for info in listed if (record := _read(store, info.key)) is not None]
     known = sorted((record for record in read if not isinstance(record, UnreadableRecord)), key=lambda one: one.at)

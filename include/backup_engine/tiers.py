@@ -15,8 +15,10 @@ from backup_engine.cron import parse_cron
 from backup_engine.model import Document
 
 VERIFICATION_SCHEDULE = "0 6 * * 0"
-SYNC_SCHEDULE = "45 */6 * * *"
 """Sunday 06:00 UTC: four hours after the fulls, when the week's are all there."""
+
+SYNC_SCHEDULE = "45 */6 * * *"
+"""Every six hours, clear of the full hours at which everything else begins: with nothing to bring it takes seconds."""
 
 _DURATION = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)\Z")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}

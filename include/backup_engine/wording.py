@@ -11,6 +11,9 @@ _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _FOUR_DIGITS = 999.95  # would be rounded to 1000.0
 _TENTHS_BELOW = 10  # seconds
 
+BYTE_STEPS = frozenset({"copy", "compare copy", "check source"})
+"""Steps whose ``done`` and ``total`` are bytes."""
+
 
 def count(number: int, noun: str) -> str:
     """Write "1 vector", "12,345 vectors"."""
@@ -55,9 +58,20 @@ def listing(names: Iterable[str], *, most: int = 5) -> str:
 
 def progress(event: ProgressEvent) -> str:
     """Write how far a step is: done, of how many, bytes, rate, time left."""
+    if event.step in BYTE_STEPS:
+        return _progress_of_bytes(event)
     rate = event.done / event.seconds if event.seconds > 0 else 0.0
     of = f" of {event.total:,}" if event.total is not None else ""
     text = f"{event.step} {event.subject}: {event.done:,}{of} vectors, {size(event.bytes)}, {rate:,.0f} vectors/s"
+    if event.total and rate and event.done < event.total:
+        text += f", {duration((event.total - event.done) / rate)} left"
+    return text
+
+
+def _progress_of_bytes(event: ProgressEvent) -> str:
+    rate = event.done / event.seconds if event.seconds > 0 else 0.0
+    of = f" of {size(event.total)}" if event.total is not None else ""
+    text = f"{event.step} {event.subject}: {size(event.done)}{of}, {size(rate)}/s"
     if event.total and rate and event.done < event.total:
         text += f", {duration((event.total - event.done) / rate)} left"
     return text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from backup_engine.storage.contract import ObjectInfo, Store
+from backup_engine.storage.contract import ListedObject, ObjectInfo, Store
 
 
 class Meanwhile:
@@ -23,7 +23,7 @@ class Meanwhile:
     def url(self) -> str:
         return self.inner.url
 
-    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+    def list(self, prefix: str) -> Iterator[ListedObject]:
         return self._passed().list(prefix)
 
     def stat(self, key: str) -> ObjectInfo:

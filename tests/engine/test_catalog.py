@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backup_engine.archive.manifest import BackupState
-from backup_engine.catalog import Catalog, describe
+from backup_engine.catalog import Catalog
+from backup_engine.describing import describe
 from backup_engine.errors import InvalidInput, RequestRefused, StoreUnavailable, UnknownBackup
 from backup_engine.records import Verification, acknowledge_backup, write_record
 from backup_engine.run_key import run_key

@@ -74,10 +74,18 @@ def test_the_root_lies_below_the_base_and_each_deployment_has_its_own() -> None:
         ("server: {url: 'http://host', connection: 'a b'}", "server.connection: "),
         ("server: {url: 'http://host', patience: soon}", "server.patience: a length of time like 90s"),
         ("server: {url: 'http://host', read_with: telepathy}", "server.read_with: Input should be 'scroll', 'graphql'"),
-        ("store: s3://bucket", "store: a folder like file:///var/backups/vectorizer was expected"),
-        ("store: file://relative", "store: a folder"),
-        ("store: file:///", "store: a folder"),
-        ("copies: [s3://bucket]", "copies is not known"),
+        ("store: ftp://host/x", "store: ftp:… names no store that can be opened; supported are file:///absolute/path"),
+        ("store: s3://key:secret@bucket", "store: s3:… what stands before @ is the id of an Airflow connection"),
+        ("store: s3://bucket?region=eu", "store: s3:…?region: not known; known are sse, kms_key, staging"),
+        ("store: file://relative", "store: a file address with a host names no directory"),
+        ("store: file:///", "store: '/' is not the absolute path"),
+        ("copies: s3://bucket", "copies: "),
+        ("copies: [s3://bucket, gs://]", "copies.1: gs:…"),
+        ("copies: ['file:///b']", "file:///b stands twice among `store` and `copies`"),
+        ("copies: ['file:///b/?shared=yes']", "file:///b stands twice among `store` and `copies`"),
+        ("copies: [s3://a@bucket/x, s3://b@bucket/x]", "s3://bucket/x stands twice among `store` and `copies`"),
+        ("copys: [s3://bucket]", "copys is not known: 'copies' is meant?"),
+        ("schedule: {sync: hourly}", "schedule.sync: "),
         ("streams: 0", "streams: "),
         ("streams: many", "streams: "),
         ("shrink_limit: 20", "shrink_limit: "),
@@ -155,7 +163,7 @@ def test_tiers_promise_what_the_guide_says(tier, full, rpo, rto) -> None:
 
 def test_a_promise_that_the_schedule_cannot_keep_is_said_in_words() -> None:
     (deployment,) = read_deployments(_only("tier: development")).deployments.values()
-    (warning,) = deployment.warnings
+    warning, _ = deployment.warnings
     assert "a recovery point at most 1 d old is promised" in warning
     assert "up to 7 d apart" in warning
     assert "rpo: 168h" in warning
@@ -163,8 +171,33 @@ def test_a_promise_that_the_schedule_cannot_keep_is_said_in_words() -> None:
 
 @pytest.mark.parametrize("mended", ["rpo: 168h", "rpo: 7d", "schedule: {full: '0 2 * * *'}"])
 def test_the_warning_goes_when_its_advice_is_followed(mended) -> None:
-    (deployment,) = read_deployments(_only(f"tier: development\n    {mended}")).deployments.values()
+    text = _only(f"tier: development\n    copies: ['s3://bucket']\n    {mended}")
+    (deployment,) = read_deployments(text).deployments.values()
     assert deployment.warnings == ()
+
+
+def test_backups_that_lie_in_one_place_only_are_said_in_words() -> None:
+    (deployment,) = read_deployments(_only("tier: production")).deployments.values()
+    assert "all its backups lie in one place, file:///b/a: if that is lost" in deployment.warnings[-1]
+    assert "`copies`" in deployment.warnings[-1]
+
+
+def test_copies_have_roots_of_their_own_with_connection_and_options_in_the_order_they_are_asked() -> None:
+    copies = "copies: ['s3://aws@bucket/far?sse=AES256', 'gs://bucket', 'file:///c?shared=yes']"
+    (deployment,) = read_deployments(_only(f"tier: production\n    {copies}")).deployments.values()
+    assert deployment.roots == (
+        deployment.root,
+        "s3://aws@bucket/far/a?sse=AES256",
+        "gs://bucket/a",
+        "file:///c/a?shared=yes",
+    )
+    assert deployment.copy_roots == deployment.roots[1:]
+
+
+def test_what_was_missed_is_looked_for_every_six_hours_unless_somebody_says_otherwise() -> None:
+    (usual,) = read_deployments(_only("tier: production")).deployments.values()
+    (own,) = read_deployments(_only("tier: production\n    schedule: {sync: '0 4 * * *'}")).deployments.values()
+    assert (usual.terms.sync, own.terms.sync) == ("45 */6 * * *", "0 4 * * *")
 
 
 def test_a_deployments_own_terms_come_before_its_tiers() -> None:

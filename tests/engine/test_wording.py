@@ -42,3 +42,12 @@ def test_progress_tells_rate_and_time_left():
 def test_a_cell_cannot_break_out_of_its_table():
     table = markdown_table(["name"], [["a|b\nc <script>"]])
     assert table.splitlines() == ["| name |", "| --- |", "| a\\|b c &lt;script> |"]
+
+
+def test_progress_of_a_copy_is_told_in_bytes() -> None:
+    event = ProgressEvent(
+        step="copy", subject="backup-202611", done=250_000_000, total=1_000_000_000, bytes=250_000_000, seconds=5.0
+    )
+    assert progress(event) == "copy backup-202611: 250.0 MB of 1.0 GB, 50.0 MB/s, 15 s left"
+    done = event.model_copy(update={"done": 1_000_000_000})
+    assert progress(done) == "copy backup-202611: 1.0 GB of 1.0 GB, 200.0 MB/s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -27,7 +28,7 @@ from backup_engine.archive.limits import (
 from backup_engine.archive.manifest import CollectionSummary, Manifest, Sidecar, StoredEntry
 from backup_engine.archive.parts import Part, decode_part
 from backup_engine.archive.scanning import scan
-from backup_engine.archive.sources import ByteSource, LocalFile, StoredObject, read_range, tee
+from backup_engine.archive.sources import AtHand, ByteSource, LocalFile, StoredObject, read_range, tee
 from backup_engine.errors import DamagedArchive, UnknownCollection
 from backup_engine.model import CollectionConfiguration
 from backup_engine.wording import listing
@@ -63,6 +64,18 @@ class ArchiveReader:
     def name(self) -> str:
         """What the archive is called in messages."""
         return self._source.name
+
+    @contextmanager
+    def at_hand(self, directory: Path | None) -> Iterator[ArchiveReader]:
+        """Give the same archive for as long as it is read several times: what comes from afar is fetched once.
+
+        :param directory: where it lies meanwhile, as far as there is room; None for the system's place
+        """
+        if not isinstance(self._source, StoredObject) or not self._source.far:
+            yield self
+            return
+        with tempfile.TemporaryDirectory(prefix="archive-", dir=directory) as made:
+            yield ArchiveReader(AtHand(self._source, Path(made)), self.sidecar, temporary=self._temporary)
 
     def entry(self, name: str) -> bytes:
         """Give the content of one entry, whole.

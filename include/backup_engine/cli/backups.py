@@ -1,4 +1,4 @@
-"""``vectorizer-backup create|list|show|verify|download|copy|acknowledge``."""
+"""``vectorizer-backup create|list|show|verify|download|acknowledge``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import typer
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
-from backup_engine.catalog import Catalog, describe
+from backup_engine.catalog import Catalog
 from backup_engine.cli import tables
 from backup_engine.cli.capturing import capture, request_of
-from backup_engine.cli.context import new_token, server_of, store_of
+from backup_engine.cli.context import new_token, server_of
 from backup_engine.cli.options import (
     BackupArgument,
     CollectionsOption,
@@ -25,11 +25,12 @@ from backup_engine.cli.options import (
     StoreOption,
 )
 from backup_engine.cli.output import ProgressLines, emit, fail, say
-from backup_engine.copying import copy_backup, download_backup
+from backup_engine.cli.places import backup_to_read, primary_of, store_to_read
+from backup_engine.copies.copying import download_backup
+from backup_engine.describing import describe
 from backup_engine.errors import NoGoodBackup, VerificationFailed
 from backup_engine.model import system_clock
 from backup_engine.records import acknowledge_backup
-from backup_engine.storage.opening import open_store
 from backup_engine.verification import VerificationLevel, VerificationReport, require_passed, verify_backup
 
 
@@ -45,7 +46,7 @@ def create(
     as_json: JsonOption = False,
 ) -> None:
     """Make a full backup and verify every byte of it. A partial or suspect backup is a failure (exit code 1)."""
-    opened = store_of(store, deployment)
+    opened = primary_of(store, deployment)
     reached = server_of(server, deployment, api_key_file, read_with)
     request = request_of(opened, deployment, chosen=tuple(collection or ()), label=label, allow_empty=allow_empty)
     made = capture(request, reached, opened)
@@ -68,7 +69,7 @@ def create(
 
 def list_backups(store: StoreOption = None, deployment: DeploymentOption = None, as_json: JsonOption = False) -> None:
     """List the backups of a store, newest first, and what is known of each."""
-    catalog = Catalog(store_of(store, deployment), system_clock)
+    catalog = Catalog(store_to_read(store, deployment), system_clock)
     backups = catalog.backups()
     for problem in catalog.unreadable:
         say(f"not counted: {problem}")
@@ -79,7 +80,7 @@ def show(
     name: BackupArgument, store: StoreOption = None, deployment: DeploymentOption = None, as_json: JsonOption = False
 ) -> None:
     """Show one backup: its collections, how each was read, what was left out and why."""
-    backup = Catalog(store_of(store, deployment), system_clock).find(name)
+    _, backup = backup_to_read(store, deployment, name, whole=False)
     emit(describe(backup), tables.one(backup), as_json=as_json)
 
 
@@ -93,8 +94,7 @@ def verify(
     as_json: JsonOption = False,
 ) -> None:
     """Verify a backup and record the result beside it."""
-    opened = store_of(store, deployment)
-    backup = Catalog(opened, system_clock).find(name)
+    opened, backup = backup_to_read(store, deployment, name, whole=False)
     report = verify_backup(
         opened, backup.folder, backup.name, level, system_clock, token=new_token(), progress=ProgressLines()
     )
@@ -110,27 +110,10 @@ def download(
     as_json: JsonOption = False,
 ) -> None:
     """Fetch a backup's archive, checking every entry on the way. `tar -xzf` opens it."""
-    opened = store_of(store, deployment)
-    backup = Catalog(opened, system_clock).find(name)
+    opened, backup = backup_to_read(store, deployment, name)
     report = download_backup(backup.folder, backup.name, opened, output)
     shown = tables.pairs({"backup": report.name, "file": str(output), "size": wording.size(report.bytes)})
     emit({**report.model_dump(mode="json"), "file": str(output)}, shown, as_json=as_json)
-
-
-def copy(
-    name: BackupArgument,
-    to: Annotated[str, typer.Option("--to", metavar="URL", help="Another initialised root.")],
-    store: StoreOption = None,
-    deployment: DeploymentOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Copy a backup to another store: archive first, manifest last, compared by content."""
-    opened, target = store_of(store, deployment), open_store(to)
-    backup = Catalog(opened, system_clock).find(name)
-    report = copy_backup(backup.folder, backup.name, opened, target)
-    state = f"{wording.size(report.copied)} copied" if report.copied else "was there already"
-    shown = tables.pairs({"backup": report.name, "to": target.url, "result": state})
-    emit({**report.model_dump(mode="json"), "to": target.url}, shown, as_json=as_json)
 
 
 def acknowledge(
@@ -141,7 +124,7 @@ def acknowledge(
     as_json: JsonOption = False,
 ) -> None:
     """Accept a suspect backup as good: what it lacks is meant to be gone."""
-    opened = store_of(store, deployment)
+    opened = primary_of(store, deployment)
     backup = Catalog(opened, system_clock).find(name)
     acknowledge_backup(opened, backup.folder, backup.name, why=why, clock=system_clock, token=new_token())
     again = Catalog(opened, system_clock).find(name)
@@ -161,6 +144,5 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "show": show,
     "verify": verify,
     "download": download,
-    "copy": copy,
     "acknowledge": acknowledge,
 }

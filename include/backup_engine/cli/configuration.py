@@ -23,14 +23,18 @@ def check(as_json: JsonOption = False) -> None:
     """Read deployments.yaml (or VECTORIZER_BACKUP_CONFIG) and say what is wrong with each entry."""
     path = configuration_path(os.environ)
     loaded = load_deployments(path)
-    shown = table("deployment", "tier", "finding", title=str(path))
+    shown = table("deployment", "tier", "primary, then copies", "finding", title=str(path))
     for name, deployment in sorted(loaded.deployments.items()):
-        shown.add_row(name, deployment.tier, "; ".join(deployment.warnings) or "valid")
+        places = "\n".join(deployment.roots)
+        shown.add_row(name, deployment.tier, places, "; ".join(deployment.warnings) or "valid")
     for name, problem in sorted(loaded.problems.items()):
-        shown.add_row(name, "", f"INVALID: {problem}")
+        shown.add_row(name, "", "", f"INVALID: {problem}")
     document = {
         "file": str(path),
-        "deployments": {name: {"warnings": list(one.warnings)} for name, one in loaded.deployments.items()},
+        "deployments": {
+            name: {"root": one.root, "copies": [*one.copy_roots], "warnings": [*one.warnings]}
+            for name, one in loaded.deployments.items()
+        },
         "problems": dict(loaded.problems),
     }
     emit(document, shown, as_json=as_json)

@@ -1,4 +1,4 @@
-"""From options to a store and a server: which root, which address, whose credentials."""
+"""From options to a server: which address, whose credentials."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from backup_engine.deployment import Deployment
 from backup_engine.deployments import configuration_path, load_deployments
 from backup_engine.errors import ConfigurationError, RestoreRefused
 from backup_engine.model import ReadWay
-from backup_engine.storage.contract import Store
-from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.credentials import Credentials, from_environment
 from backup_engine.vectorizer.server import VectorizerServer, connect
 from backup_engine.vectorizer.settings import ClientSettings
@@ -34,13 +32,6 @@ def find_deployment(name: str) -> Deployment:
         known = ", ".join(sorted(loaded.deployments)) or "none"
         raise ConfigurationError(f"{path} has no deployment {name!r}; it has: {known}")
     return loaded.deployments[name]
-
-
-def store_of(store: str | None, deployment: str | None) -> Store:
-    """Open the root that the options name, one way or the other."""
-    if (store is None) == (deployment is None):
-        raise typer.BadParameter("give either --store URL or --deployment NAME", param_hint="--store")
-    return open_store(store if store is not None else find_deployment(str(deployment)).root)
 
 
 def server_of(

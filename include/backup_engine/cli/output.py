@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from functools import cache
 from time import monotonic
 from typing import NoReturn
 
@@ -17,12 +18,18 @@ from backup_engine.errors import BackupError
 from backup_engine.model import ProgressEvent
 
 _SECONDS_BETWEEN_LINES = 2.0
-_WIDTH = 132  # columns; names and times are copied from here, so they are never folded to fit a narrow terminal
+_WIDTH = 152  # columns; names and times are copied from here, so they are never folded to fit a narrow terminal
 
 
 def say(text: str) -> None:
     """Tell the person, on standard error."""
     Console(stderr=True, highlight=False).print(text, markup=False, soft_wrap=True)
+
+
+@cache
+def say_once(text: str) -> None:
+    """Tell the person, the first time only."""
+    say(text)
 
 
 def fail(error: BackupError) -> NoReturn:

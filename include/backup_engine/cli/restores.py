@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +12,8 @@ from rich.markdown import Markdown
 
 from backup_engine.archive.manifest import Sidecar, archive_key
 from backup_engine.archive.reading import ArchiveReader, LocalFile, StoredObject, scan
-from backup_engine.catalog import Catalog
 from backup_engine.cli import tables
-from backup_engine.cli.context import confirm_or_refuse, new_token, owner, server_of, store_of
+from backup_engine.cli.context import confirm_or_refuse, new_token, owner, server_of
 from backup_engine.cli.options import (
     CollectionsOption,
     DeploymentOption,
@@ -25,6 +24,7 @@ from backup_engine.cli.options import (
     length,
 )
 from backup_engine.cli.output import ProgressLines, emit, say
+from backup_engine.cli.places import backup_to_read, lease_of, store_of_restore, stores_that_answer
 from backup_engine.model import system_clock
 from backup_engine.restore.description import (
     describe,
@@ -35,10 +35,11 @@ from backup_engine.restore.description import (
 )
 from backup_engine.restore.execution import execute_restore
 from backup_engine.restore.journal import keep_plan
-from backup_engine.restore.lifecycle import list_restores, release_restore, resume_restore
+from backup_engine.restore.lifecycle import KnownRestore, list_restores, release_restore, resume_restore
 from backup_engine.restore.plan import raise_refusals
 from backup_engine.restore.planning import preview_restore
-from backup_engine.restore.releasing import plan_releases
+from backup_engine.restore.releasing import PlannedRelease, plan_releases
+from backup_engine.restore.report import Released
 from backup_engine.restore.request import RestoreMode, RestoreRequest
 from backup_engine.restore.undoing import plan_undo, undo_restore
 from backup_engine.storage.contract import Store
@@ -117,8 +118,7 @@ def restore(
     if in_place and archive:
         raise typer.BadParameter("it needs a store, where the undo is written down", param_hint="--in-place")
     reached = server_of(server, deployment, api_key_file)
-    opened = None if archive else store_of(store, deployment)
-    reader = _from_file(archive) if archive else _from_store(opened, str(point))
+    opened, reader = (None, _from_file(archive)) if archive else _from_store(store, deployment, str(point))
     request = RestoreRequest(
         restore_id=new_token()[:12],
         backup=reader.manifest.clear.name,
@@ -138,7 +138,16 @@ def restore(
     if opened is not None:
         plan = keep_plan(plan, opened)
         say(f"If this is interrupted, `vectorizer-backup resume {request.restore_id}` goes on.")
-    report = execute_restore(plan, reader, reached, opened, system_clock, owner=owner(), progress=ProgressLines())
+    report = execute_restore(
+        plan,
+        reader,
+        reached,
+        opened,
+        system_clock,
+        owner=owner(),
+        progress=ProgressLines(),
+        lease=None if opened is None else lease_of(opened, deployment),
+    )
     emit(report.model_dump(mode="json"), Markdown(describe_report(report)), as_json=as_json)
 
 
@@ -151,9 +160,17 @@ def resume(
     as_json: JsonOption = False,
 ) -> None:
     """Finish a restore that was interrupted, from what the server has by now."""
-    opened = store_of(store, deployment)
+    opened = store_of_restore(store, deployment, restore_id)
     reached = server_of(server, deployment, api_key_file)
-    report = resume_restore(restore_id, opened, reached, system_clock, owner=owner(), progress=ProgressLines())
+    report = resume_restore(
+        restore_id,
+        opened,
+        reached,
+        system_clock,
+        owner=owner(),
+        progress=ProgressLines(),
+        lease=lease_of(opened, deployment),
+    )
     emit(report.model_dump(mode="json"), Markdown(describe_report(report)), as_json=as_json)
 
 
@@ -168,7 +185,7 @@ def undo(
     as_json: JsonOption = False,
 ) -> None:
     """Take a restore back: what it replaced comes back, from what is kept or from the server's snapshots."""
-    opened = store_of(store, deployment)
+    opened = store_of_restore(store, deployment, restore_id)
     reached = server_of(server, deployment, api_key_file)
     plan = plan_undo(restore_id, opened, reached, system_clock)
     if dry_run or not as_json:
@@ -177,7 +194,8 @@ def undo(
         return
     if not plan.refusals:
         confirm_or_refuse("This takes the restore back, as the plan above says. Go on?", yes=yes)
-    undone = undo_restore(restore_id, opened, reached, system_clock, owner=owner())
+    lease = lease_of(opened, deployment)
+    undone = undo_restore(restore_id, opened, reached, system_clock, owner=owner(), lease=lease)
     emit(undone.model_dump(mode="json"), Markdown(describe_undone(undone)), as_json=as_json)
 
 
@@ -194,21 +212,22 @@ def release(
     """Let go of the collections that a restore replaced and kept aside, or that all older restores did."""
     if (restore_id is None) == (older_than is None):
         raise typer.BadParameter("give the id of a restore, or --older-than LENGTH", param_hint="RESTORE")
-    opened = store_of(store, deployment)
     reached = server_of(server, deployment, api_key_file)
     if restore_id is not None and not dry_run:
-        released = release_restore(restore_id, reached, opened, system_clock, owner())
+        opened = store_of_restore(store, deployment, restore_id)
+        lease = lease_of(opened, deployment)
+        released = release_restore(restore_id, reached, opened, system_clock, owner(), lease=lease)
         emit(released.model_dump(mode="json"), Markdown(describe_released(released)), as_json=as_json)
         return
-    url = reached.facts().url
-    known = [one for one in list_restores(opened) if one.plan and one.plan.server_url == url]
-    chosen = [one for one in known if restore_id in {None, one.restore_id}]
-    planned = plan_releases(chosen, system_clock(), older_than or timedelta(0))
-    done = (
-        []
-        if dry_run
-        else [release_restore(one.restore_id, reached, opened, system_clock, owner()) for one in planned if one.release]
-    )
+    url, planned, done = reached.facts().url, list[PlannedRelease](), list[Released]()
+    for place in stores_that_answer(store, deployment):
+        known = [one for one in list_restores(place) if one.plan and one.plan.server_url == url]
+        chosen = [one for one in known if restore_id in {None, one.restore_id}]
+        here = plan_releases(chosen, system_clock(), older_than or timedelta(0))
+        planned += here
+        lease = lease_of(place, deployment)
+        due = [] if dry_run else [one.restore_id for one in here if one.release]
+        done += [release_restore(one, reached, place, system_clock, owner(), lease=lease) for one in due]
     document = {
         "planned": [one.model_dump(mode="json") for one in planned],
         "released": [one.model_dump(mode="json") for one in done],
@@ -221,8 +240,12 @@ def restores(
     deployment: DeploymentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List the restores that a store remembers, the newest first: how far each is, and what it keeps aside."""
-    known = list_restores(store_of(store, deployment))
+    """List the restores that are remembered, the newest first: how far each is, and what it keeps aside.
+
+    A restore is remembered where its backup was read: of a deployment all places are asked that answer.
+    """
+    places = stores_that_answer(store, deployment)
+    known = sorted((one for place in places for one in list_restores(place)), key=_planned_at, reverse=True)
     emit({"restores": [one.model_dump(mode="json") for one in known]}, tables.restores(known), as_json=as_json)
 
 
@@ -232,11 +255,14 @@ def _from_file(path: Path) -> ArchiveReader:
     return ArchiveReader(source, scan(source))
 
 
-def _from_store(store: Store | None, point: str) -> ArchiveReader:
-    assert store is not None  # noqa: S101  either a file or a store
-    backup = Catalog(store, system_clock).find(point)
+def _from_store(store: str | None, deployment: str | None, point: str) -> tuple[Store, ArchiveReader]:
+    opened, backup = backup_to_read(store, deployment, point)
     sidecar = Sidecar(manifest=backup.manifest, archive=backup.archive)
-    return ArchiveReader(StoredObject(store, archive_key(backup.folder, backup.name)), sidecar)
+    return opened, ArchiveReader(StoredObject(opened, archive_key(backup.folder, backup.name)), sidecar)
+
+
+def _planned_at(known: KnownRestore) -> tuple[datetime, str]:
+    return known.planned_at, known.restore_id
 
 
 def _renames(pairs: list[str]) -> dict[str, str]:

@@ -18,7 +18,9 @@ from backup_engine.verification import VerificationReport
 
 def many(backups: Sequence[Backup]) -> RenderableType:
     """List backups, newest first."""
-    shown = table("name", "kind", "state", "captured", "collections#", "vectors#", "size#", "verified", "label")
+    shown = table(
+        "name", "kind", "state", "captured", "collections#", "vectors#", "size#", "verified", "copies", "label"
+    )
     for backup in backups:
         clear = backup.manifest.clear
         shown.add_row(
@@ -30,6 +32,7 @@ def many(backups: Sequence[Backup]) -> RenderableType:
             f"{clear.vectors:,}",
             wording.size(backup.bytes),
             wording.moment(backup.verified_at) if backup.verified_at else "never",
+            str(len(backup.copies)) if backup.copies else "none",
             backup.manifest.private.label or "",
         )
     return shown if backups else "No backups."
@@ -47,6 +50,7 @@ def one(backup: Backup) -> RenderableType:
         "server": f"{private.server_url}, version {clear.server.version}",
         "holds": f"{wording.count(clear.vectors, 'vector')}, {wording.size(backup.bytes)}",
         "verified": wording.moment(backup.verified_at) if backup.verified_at else "never",
+        "copies": "; ".join(f"{one.to} since {wording.moment(one.at)}" for one in backup.copies) or "none",
         "left out": "; ".join(f"{out.name}: {out.reason}" for out in private.left_out),
         "dropped": ", ".join(private.dropped),
         "aliases": ", ".join(f"{alias} -> {name}" for alias, name in sorted(private.aliases.items())),

@@ -52,7 +52,7 @@ def execute_restore(
 
     :param store: holds the lease and remembers the progress; None for a bare archive, which takes no lease
     :param owner: who restores, for those who meet the lease
-    :param temporary: where a comparison may spill; None for the system's place
+    :param temporary: where a comparison may spill, and what comes from afar lies for it; None for the system's place
     :param lease: where the server's lease lies; None: in ``store``, where that of the deployment's own server does
     :raises RestoreRefused: the plan has refusals, or the server is not what it was planned for
     :raises ComparisonFailed: the server does not hold what it was given; nothing was replaced by that
@@ -70,12 +70,12 @@ def execute_restore(
         raise InvalidInput(
             "restoring in place needs a store, where the id of the server's snapshot is written down, which is the undo"
         )
-    with guarded(lease or LeasePlace.of(store), owner, clock) as guard:
+    with guarded(lease or LeasePlace.of(store), owner, clock) as guard, archive.at_hand(temporary) as near:
         work = Work(
             plan=plan,
             server=server,
             guard=guard,
-            archive=archive,
+            archive=near,
             journal=journal,
             clock=clock,
             progress=progress,

@@ -19,11 +19,12 @@ from backup_engine.errors import (
     UnknownCollection,
 )
 from backup_engine.model import Progress, silent
+from backup_engine.storage.contract import Store
 from backup_engine.vectorizer.client import VectorizerClient
 from backup_engine.vectorizer.server_backups.file import SavedCollection, ServerBackup
 from backup_engine.vectorizer.server_backups.restoring import ServerRestored, restore_server_backup
 from backup_engine.vectorizer.server_backups.routes import BackupRoutes
-from backup_engine.vectorizer.server_backups.saving import SavedBackup, save_server_backup
+from backup_engine.vectorizer.server_backups.saving import SavedBackup, save_server_backup, store_server_backup
 from backup_engine.vectorizer.state import list_collections, read_uptime, read_version
 
 
@@ -110,6 +111,14 @@ class BackupApi:
         :raises UnknownBackup: there is none
         """
         return save_server_backup(self._routes, backup_id, into, progress)
+
+    def save_to(self, backup_id: str, store: Store, key: str, progress: Progress = silent) -> SavedBackup:
+        """Write one to a store as a new object, which appears when all of it is there; memory stays flat.
+
+        :raises InvalidInput: there is an object of this name
+        :raises UnknownBackup: there is none
+        """
+        return store_server_backup(self._routes, backup_id, store, key, progress)
 
     def restore(self, backup_id: str, collections: Sequence[str] | None = None) -> ServerRestored:
         """Have the server write one into its collections, and compare what they hold afterwards with it.

@@ -78,9 +78,14 @@ class SavedCollection:
         if self.dimension not in {None, dimension} and self.vectors:
             raise UnexpectedAnswer(f"{what}: it says dimension {self.dimension}, its vectors have {dimension}")
 
+    def passing(self) -> Iterator[int]:
+        """Pass over what was not read, counting it: so many records at a time."""
+        for texts in self._texts:
+            yield len(texts)
+
     def finish(self) -> None:
-        """Pass over what was not read, counting it."""
-        for _ in self._texts:
+        """Pass over all that was not read."""
+        for _ in self.passing():
             pass
 
     def _walk(self) -> Iterator[list[bytes]]:
