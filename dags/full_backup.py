@@ -1,11 +1,12 @@
 """Full backups: `vectorizer_{deployment}_full_backup`, by the tier's schedule and by hand."""
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, chain
 
 from vectorizer_backup import dag_defaults as defaults
 from vectorizer_backup.forms import backup_form
 from vectorizer_backup.operators.capture import CommitBackupOperator, ExportCollectionsOperator, PlanCaptureOperator
 from vectorizer_backup.operators.confirmation import ConfirmGoodBackupOperator
+from vectorizer_backup.operators.copying import copy_tasks
 from vectorizer_backup.operators.verification import VerifyBackupOperator
 from vectorizer_backup.sensors.loaded import ServerLoadedSensor
 
@@ -43,10 +44,11 @@ for deployment in defaults.deployments().deployments.values():
         verify = VerifyBackupOperator(
             task_id="verify_backup", backup=commit.output, execution_timeout=defaults.VERIFICATION_TIMEOUT
         )
+        copies = copy_tasks(deployment, commit.output)
         confirm = ConfirmGoodBackupOperator(
             task_id="confirm_good_backup",
             tickets=plan.output,
             facts=commit.output,
             execution_timeout=defaults.PLANNING_TIMEOUT,
         )
-        loaded >> plan >> exports >> commit >> verify >> confirm
+        chain(loaded, plan, exports, commit, verify, *copies, confirm)

@@ -1,10 +1,11 @@
 """Reading older backups again: `vectorizer_{deployment}_verification`, weekly and by hand."""
 
-from airflow.sdk import DAG
+from airflow.sdk import DAG, XComArg
 
 from vectorizer_backup import dag_defaults as defaults
 from vectorizer_backup.forms import verification_form
 from vectorizer_backup.operators.verification import (
+    PROBLEMS,
     ConfirmVerificationOperator,
     PlanVerificationOperator,
     VerifyBackupOperator,
@@ -19,7 +20,7 @@ for deployment in defaults.deployments().deployments.values():
         dagrun_timeout=defaults.BACKUP_TIMEOUT,
         allowed_run_types=defaults.ALLOWED_VERIFICATION_RUNS,
         default_args=dict(defaults.TASK_DEFAULTS),
-        params=verification_form(),
+        params=verification_form(deployment),
         tags=defaults.tags(deployment, defaults.VERIFICATION),
         doc_md=defaults.runbook(defaults.VERIFICATION, deployment),
     ):
@@ -29,12 +30,12 @@ for deployment in defaults.deployments().deployments.values():
         verified = VerifyBackupOperator.partial(
             task_id="verify_backup",
             execution_timeout=defaults.VERIFICATION_TIMEOUT,
-            map_index_template="{{ task.backup['backup'] }}",
+            map_index_template="{{ task.label }}",
         ).expand(backup=plan.output)
         confirm = ConfirmVerificationOperator(
             task_id="confirm_verification",
-            deployment=deployment,
             planned=plan.output,
+            problems=XComArg(plan, key=PROBLEMS),
             verified=verified.output,
             execution_timeout=defaults.PLANNING_TIMEOUT,
         )

@@ -2,11 +2,11 @@
 
 from airflow.plugins_manager import AirflowPlugin
 
-from vectorizer_backup.links import RestoreFormLink
+from vectorizer_backup.links import BackupPlaceLink, RestoreFormLink
 
 
 class VectorizerBackupPlugin(AirflowPlugin):
     """Links on task instances."""
 
     name = "vectorizer_backup"
-    operator_extra_links = [RestoreFormLink()]
+    operator_extra_links = [RestoreFormLink(), BackupPlaceLink()]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from backup_engine import wording
 from backup_engine.errors import InvalidInput, RestoreRefused
 from backup_engine.restore.lifecycle import KnownRestore, Progression
 from backup_engine.restore.releasing import plan_releases
 from vectorizer_backup.tickets import Followup
+
+if TYPE_CHECKING:
+    from vectorizer_backup.connecting import Place
 
 LATEST = "latest"
 
@@ -37,8 +40,31 @@ class Chosen(NamedTuple):
     reason: str
 
 
+def united(
+    remembered: Sequence[tuple[Place, Sequence[KnownRestore]]],
+) -> tuple[list[KnownRestore], dict[str, Place]]:
+    """Put together what several stores remember, the newest first, and tell where each restore belongs.
+
+    One that two of them remember belongs where it began: a run that was cleared may have planned in both.
+    """
+    known: dict[str, KnownRestore] = {}
+    places: dict[str, Place] = {}
+    for place, restores in remembered:
+        for one in restores:
+            first = known.get(one.restore_id)
+            if first is None or first.progression is Progression.PLANNED:
+                known[one.restore_id], places[one.restore_id] = one, place
+    newest = sorted(known.values(), key=lambda one: (one.planned_at, one.restore_id), reverse=True)
+    return newest, places
+
+
 def choose(
-    followup: Followup | None, named: str | None, known: Sequence[KnownRestore], now: datetime, keep: timedelta | None
+    followup: Followup | None,
+    named: str | None,
+    known: Sequence[KnownRestore],
+    now: datetime,
+    keep: timedelta | None,
+    unseen: Sequence[str] = (),
 ) -> tuple[Chosen, ...]:
     """Choose restores: the one that was named, or all that are due to be released.
 
@@ -46,6 +72,7 @@ def choose(
     :param named: its id, or ``latest``: the newest that began
     :param known: the newest first
     :param keep: how long what was replaced is kept; None: until somebody releases it
+    :param unseen: stores that could not be asked: the latest restore may be remembered there
     :raises InvalidInput: none was named and one has to be, or the other way round, or there is no such restore
     :raises RestoreRefused: this cannot be done about it
     """
@@ -57,6 +84,8 @@ def choose(
         return tuple(Chosen(by_id[planned.restore_id], planned.reason) for planned in due)
     if named is None:
         raise InvalidInput(f"say which restore to {followup.value}: its id, or {LATEST!r}. {_these(known)}")
+    if unseen and named.strip().lower() == LATEST:
+        raise InvalidInput(f"which restore is the latest cannot be known: {'; '.join(unseen)}. Name it by its id")
     return (Chosen(_possible(followup, _find(named, known)), "it was asked for"),)
 
 

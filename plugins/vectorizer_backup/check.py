@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 
 from backup_engine.cli.output import emit, table
-from vectorizer_backup.findings import Finding, Level, count_missing
+from backup_engine.findings import Finding, Level, count_missing
 
 commands = typer.Typer(no_args_is_help=True, help="The Airflow that the DAGs run in.")
 

@@ -20,11 +20,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backup_engine.deployment import Deployment
 from backup_engine.deployments import CONFIG_VARIABLE, configuration_path, load_deployments
-from backup_engine.errors import BackupError
+from backup_engine.errors import BackupError, ConfigurationError, StoreNotInitialised
+from backup_engine.findings import Finding, Level
 from backup_engine.storage.identity import read_identity
-from backup_engine.storage.opening import open_store
-from vectorizer_backup.dag_defaults import PURPOSES, RESTORE, dag_id
-from vectorizer_backup.findings import Finding, Level
+from vectorizer_backup.connecting import open_root
+from vectorizer_backup.dag_defaults import RESTORE, dag_id, purposes, url_of
 from vectorizer_backup.hooks.vectorizer import VectorizerHook
 from vectorizer_backup.provider import CONNECTION_TYPE
 
@@ -77,7 +77,8 @@ def check_deployment(deployment: Deployment) -> Iterator[Finding]:
     own = deployment.server.connection
     for connection in dict.fromkeys([own, *deployment.restore.targets]):
         yield check_connection(deployment, connection)
-    yield check_store(deployment)
+    for root in deployment.roots:
+        yield check_store(deployment, root)
     for warning in deployment.warnings:
         yield Finding(Level.NOTE, f"deployment {deployment.name}", warning)
 
@@ -97,24 +98,29 @@ def check_connection(deployment: Deployment, connection: str) -> Finding:
     return Finding(Level.MISSING, what, told, "correct the connection, or start the server")
 
 
-def check_store(deployment: Deployment) -> Finding:
-    """Look whether the store was made, for this deployment, and is seen from here."""
-    what = f"store of {deployment.name}"
-    remedy = f"vectorizer-backup store init {deployment.root} --deployment {deployment.name}"
+def check_store(deployment: Deployment, root: str) -> Finding:
+    """Look whether a store was made, for this deployment, and is seen from here; `store check` looks deeper."""
+    where = url_of(root)
+    what = f"store of {deployment.name}" if root == deployment.root else f"copy of {deployment.name} in {where}"
     try:
-        identity = read_identity(open_store(deployment.root))
+        identity = read_identity(open_root(root))
+    except ConfigurationError as error:
+        return Finding(Level.MISSING, what, str(error), "name a bucket in deployments.yaml, or add ?shared=yes")
+    except StoreNotInitialised as error:
+        remedy = f"vectorizer-backup store init '{root}' --deployment {deployment.name}"
+        return Finding(Level.MISSING, what, f"{type(error).__name__}: {error}", remedy)
     except BackupError as error:
+        remedy = f"correct the address or its connection; vectorizer-backup store check '{root}' tries everything"
         return Finding(Level.MISSING, what, f"{type(error).__name__}: {error}", remedy)
     if identity.deployment != deployment.name:
-        return Finding(
-            Level.MISSING, what, f"{deployment.root} is the store of {identity.deployment}", "correct `store`"
-        )
-    return Finding(Level.OK, what, f"{deployment.root}, id {identity.store_id}")
+        entry = "`store`" if root == deployment.root else "`copies`"
+        return Finding(Level.MISSING, what, f"{where} is the store of {identity.deployment}", f"correct {entry}")
+    return Finding(Level.OK, what, f"{where}, id {identity.store_id}")
 
 
 def check_dags(deployments: Iterable[Deployment]) -> Iterator[Finding]:
     """Look whether Airflow has the DAGs, and whether they run."""
-    wanted = [(dag_id(one.name, purpose), purpose) for one in deployments for purpose in PURPOSES]
+    wanted = [(dag_id(one.name, purpose), purpose) for one in deployments for purpose in purposes(one)]
     try:
         with create_session() as session:
             known = {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(~DagModel.is_stale))}

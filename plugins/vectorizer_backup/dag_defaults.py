@@ -16,6 +16,7 @@ from airflow.sdk import Asset
 
 from backup_engine.deployment import Deployment
 from backup_engine.deployments import Loaded, configuration_path, load_deployments
+from backup_engine.storage.address import parse_address
 from backup_engine.tiers import spoken
 from vectorizer_backup.retrying import ErrorClassPolicy
 
@@ -23,7 +24,8 @@ FULL_BACKUP = "full_backup"
 VERIFICATION = "verification"
 RESTORE = "restore"
 AFTER_RESTORE = "after_restore"
-PURPOSES = (FULL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE)
+SYNC = "sync"
+PURPOSES = (FULL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE, SYNC)
 
 TASK_DEFAULTS: Mapping[str, Any] = {
     "owner": "vectorizer-backup",
@@ -47,7 +49,13 @@ COMMIT_TIMEOUT = timedelta(hours=2)
 VERIFICATION_TIMEOUT = timedelta(hours=6)
 """Verification reads what an export wrote, and reads faster than a server answers."""
 
-BACKUP_TIMEOUT = timedelta(hours=16)
+COPY_TIMEOUT = timedelta(hours=6)
+"""A copy is written and read back: 135 GB over a line of 100 Mbit a second."""
+
+SYNC_TIMEOUT = timedelta(hours=24)
+"""Rebuilding a lost store: 540 GB for each stream over that line. Stopped there, the next try goes on."""
+
+BACKUP_TIMEOUT = timedelta(hours=22)
 """A run that is still going then would meet tomorrow's; all steps at their own limits take less."""
 
 POKE_INTERVAL = timedelta(seconds=15)
@@ -65,6 +73,7 @@ ALLOWED_BACKUP_RUNS = ["scheduled", "manual", "operator_triggered", "asset_mater
 ALLOWED_VERIFICATION_RUNS = ["scheduled", "manual", "operator_triggered"]
 ALLOWED_RESTORE_RUNS = ["manual", "operator_triggered"]
 ALLOWED_AFTER_RESTORE_RUNS = ["scheduled", "manual", "operator_triggered"]
+ALLOWED_SYNC_RUNS = ["scheduled", "manual", "operator_triggered"]
 
 
 def deployments() -> Loaded:
@@ -77,14 +86,29 @@ def dag_id(deployment: str, purpose: str) -> str:
     return f"vectorizer_{deployment}_{purpose}"
 
 
+def purposes(deployment: Deployment) -> tuple[str, ...]:
+    """Tell which DAGs a deployment has: one without copies has nothing to bring anywhere."""
+    return PURPOSES if deployment.copies else tuple(one for one in PURPOSES if one != SYNC)
+
+
 def backups_asset(deployment: str) -> Asset:
     """Give the asset that stands for the deployment's backups; its events carry each backup's facts."""
     return Asset(f"vectorizer_{deployment}_backups", uri=f"x-vectorizer://{deployment}/backups", group="vectorizer")
 
 
+def copies_asset(deployment: str) -> Asset:
+    """Give the asset that stands for the copies of a deployment's backups: an event for each, once it is compared."""
+    return Asset(f"vectorizer_{deployment}_copies", uri=f"x-vectorizer://{deployment}/copies", group="vectorizer")
+
+
 def tags(deployment: Deployment, purpose: str) -> list[str]:
     """Tag a DAG so that the list can be filtered by deployment, by tier and by purpose."""
     return ["vectorizer", deployment.name, deployment.tier.value, purpose.replace("_", " ")]
+
+
+def url_of(root: str) -> str:
+    """Write where a store lies as people read it: without connection and options."""
+    return parse_address(root).url
 
 
 def release_schedule(deployment: Deployment) -> str | None:
@@ -100,14 +124,16 @@ def kept(deployment: Deployment) -> str:
 
 def runbook(purpose: str, deployment: Deployment) -> str:
     """Write what the DAG's page says: what it does, and what to do when it is red."""
-    text = (Path(__file__).parent / "runbooks" / f"{purpose}.md").read_text(encoding="utf-8")
+    text = _for_copies((Path(__file__).parent / "runbooks" / f"{purpose}.md").read_text(encoding="utf-8"), deployment)
     terms = deployment.terms
     warned = deployment.warnings if purpose == FULL_BACKUP else ()
     warnings = "".join(f"> **Mind:** {warning}\n\n" for warning in warned)
     return warnings + Template(text).substitute(
         deployment=deployment.name,
         tier=deployment.tier.value,
-        root=deployment.root,
+        root=url_of(deployment.root),
+        init=f"vectorizer-backup store init '{deployment.root}' --deployment {deployment.name}",
+        copies=", ".join(f"`{url_of(root)}`" for root in deployment.copy_roots),
         connection=deployment.server.connection,
         url=deployment.server.url,
         rpo=spoken(terms.rpo),
@@ -116,8 +142,16 @@ def runbook(purpose: str, deployment: Deployment) -> str:
         verification=dag_id(deployment.name, VERIFICATION),
         restore=dag_id(deployment.name, RESTORE),
         after_restore=dag_id(deployment.name, AFTER_RESTORE),
+        sync=dag_id(deployment.name, SYNC),
+        sync_schedule=terms.sync,
         kept=kept(deployment),
         released="Every day at 01:00 UTC what was kept for that long is released."
         if release_schedule(deployment)
         else "",
     )
+
+
+def _for_copies(text: str, deployment: Deployment) -> str:
+    """Take away the lines that speak of copies, which begin with "¶", where a deployment has none."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line.removeprefix("¶") for line in lines if deployment.copies or not line.startswith("¶"))

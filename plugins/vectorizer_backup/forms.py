@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import Param
 
 from backup_engine.errors import InvalidInput
+from vectorizer_backup.place_fields import reading_field, verifying_field
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -66,8 +67,8 @@ def backup_form() -> dict[str, Param]:
     }
 
 
-def verification_form() -> dict[str, Param]:
-    """Ask which backups to read again."""
+def verification_form(deployment: Deployment) -> dict[str, Param]:
+    """Ask which backups to read again, and in which stores."""
     return {
         "backups": Param(
             [],
@@ -75,9 +76,8 @@ def verification_form() -> dict[str, Param]:
             items={"type": "string", "minLength": 1, "maxLength": 100},
             uniqueItems=True,
             title="Backups",
-            description="Names, one a line. Leave it empty to take the newest verified backup and those that were not "
-            "read for longest.",
-            examples=["latest"],
+            description="Names, one a line, or `latest`. Leave it empty to take the newest verified backup and those "
+            "that were not read for longest.",
         ),
         "count": Param(
             4,
@@ -85,14 +85,16 @@ def verification_form() -> dict[str, Param]:
             minimum=1,
             maximum=100,
             title="How many",
-            description="How many backups to read when none is named.",
+            description="How many backups to read in each store when none is named.",
         ),
+        **verifying_field(deployment),
     }
 
 
 def restore_form(deployment: Deployment) -> dict[str, Param]:
     """Ask for a restore. It has no default for what to restore, and touches nothing unless told to."""
-    return {**_what_to_restore(), **_where_to_restore(deployment), **_how_to_replace(), **_what_to_accept()}
+    what, where = _what_to_restore(), _where_to_restore(deployment)
+    return {**what, **reading_field(deployment), **where, **_how_to_replace(), **_what_to_accept()}
 
 
 def _what_to_restore() -> dict[str, Param]:

@@ -25,7 +25,7 @@ def get_provider_info() -> dict[str, Any]:
                 "conn-fields": _FIELDS,
             }
         ],
-        "extra-links": ["vectorizer_backup.links.RestoreFormLink"],
+        "extra-links": ["vectorizer_backup.links.RestoreFormLink", "vectorizer_backup.links.BackupPlaceLink"],
     }
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from backup_engine import wording
 from backup_engine.deployment import Deployment
 from backup_engine.errors import InvalidInput
 from backup_engine.model import ReadWay
@@ -59,6 +61,21 @@ def renames(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
+def origin(place: str, captured_at: datetime, now: datetime, *, passed_over: Sequence[str], primary_asked: bool) -> str:
+    """Say that a copy is read, why, and how old that is; what was captured since does not come back.
+
+    :param place: the copy, as people read it
+    :param passed_over: why no store before it is read
+    :param primary_asked: whether the primary store was asked at all
+    """
+    why = ". ".join(passed_over) if primary_asked and passed_over else "It was asked for"
+    age = wording.duration(max(0.0, (now - captured_at).total_seconds()))
+    return (
+        f"**Read from the copy {place}.** {why[:1].upper()}{why[1:]}.\n\nThe copy's backup was captured "
+        f"{wording.moment(captured_at)}, {age} ago: what came to the server since then is not in it."
+    )
+
+
 def changes(plan: RestorePlan) -> bool:
     """Tell whether a collection that the server has is changed: replaced, or written into."""
     return any(item.action is not Action.CREATE for item in plan.collections)
@@ -67,7 +84,7 @@ def changes(plan: RestorePlan) -> bool:
 def lease_of(deployment: Deployment, connection: str, others: Iterable[Deployment]) -> tuple[str, str]:
     """Tell which lease guards a server: the one that the captures of that server look at.
 
-    :return: root URL of the store it lies in, and its name
+    :return: root URL of the primary store it lies in, and its name
     """
     if connection == deployment.server.connection:
         return deployment.root, LEASE

@@ -36,6 +36,7 @@ class BackupTicket(Document):
     """One stream of one backup run.
 
     :param store: root URL
+    :param copies: root URLs of the stores that get a copy once it is verified
     :param connection: of the server
     :param read_with: the way to read records; None: the best that the server offers
     """
@@ -47,6 +48,7 @@ class BackupTicket(Document):
     read_with: ReadWay | None = None
     run_key: str
     plan_key: str
+    copies: tuple[str, ...] = ()
     stream: int = 0
 
     def for_stream(self, stream: int) -> dict[str, JsonValue]:
@@ -55,13 +57,42 @@ class BackupTicket(Document):
 
 
 class VerificationTicket(Document):
-    """One backup that is to be read, and why this one."""
+    """One backup that is to be read, and why this one.
+
+    :param copy_of_it: whether that store is a copy
+    """
 
     store: str
     store_id: str
     folder: Folder
     backup: str
     reason: str
+    copy_of_it: bool = False
+
+
+class SyncEntry(Document):
+    """One backup that is to be brought to another store.
+
+    :param action: what the engine's plan calls it
+    :param source: root URL
+    """
+
+    action: str
+    folder: Folder
+    backup: str
+    source: str
+    bytes: int
+
+
+class SyncTicket(Document):
+    """What one worker brings to one store, in this order.
+
+    :param target: root URL
+    """
+
+    deployment: str
+    target: str
+    entries: tuple[SyncEntry, ...]
 
 
 class ServerChange(Document):
@@ -91,11 +122,13 @@ class RestoreTicket(ServerChange):
     """One restore run.
 
     :param kept: how long what is replaced is kept, in words
+    :param origin: which copy is read, why, and how old that is, in words; empty: the primary store is read
     """
 
     backup: str
     dry_run: bool
     kept: str
+    origin: str = ""
 
 
 class Followup(StrEnum):
@@ -121,6 +154,7 @@ class FollowupTicket(ServerChange):
 class BackupFacts(Document):
     """A backup in figures: the extra of its asset event, and what the tasks after the commit go by.
 
+    :param copies: root URLs of the stores that get a copy once it is verified; each copy then has an event of its own
     :param ways: how many collections were read in which way
     :param fuzzy: how many collections were written to while they were read
     :param reasons: why it is not good, the first twenty
@@ -142,6 +176,7 @@ class BackupFacts(Document):
     bytes: int
     ways: dict[ReadWay, int] = {}
     fuzzy: int = 0
+    copies: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, JsonValue]:
@@ -149,10 +184,11 @@ class BackupFacts(Document):
         return self.model_dump(mode="json")
 
 
-def facts_of(sidecar: Sidecar, store: str) -> BackupFacts:
+def facts_of(sidecar: Sidecar, store: str, copies: Sequence[str] = ()) -> BackupFacts:
     """Draw a backup's facts from its manifest.
 
     :param store: root URL of the store it lies in
+    :param copies: root URLs of the stores it is to be copied to
     """
     clear, private = sidecar.manifest.clear, sidecar.manifest.private
     return BackupFacts(
@@ -172,6 +208,7 @@ def facts_of(sidecar: Sidecar, store: str) -> BackupFacts:
         bytes=sidecar.archive.bytes,
         ways=dict(Counter(summary.way for summary in clear.collections)),
         fuzzy=sum(summary.standing is Standing.FUZZY for summary in clear.collections),
+        copies=tuple(copies),
         reasons=private.reasons[:_MOST_REASONS],
     )
 

@@ -36,6 +36,20 @@ deployments:
     server: {{connection: hasty, url: "http://hasty.invalid:15002", patience: 1s}}
     store: file://{HOME}/backups
     restore: {{keep_replaced: 0s}}
+  twin:
+    tier: production
+    server: {{connection: alpha, url: "http://alpha.invalid:15002"}}
+    store: file://{HOME}/backups
+    copies: ["file://{HOME}/copies/first", "file://{HOME}/copies/second"]
+    streams: 2
+    schedule: {{sync: "15 * * * *"}}
+    restore: {{second_person: false}}
+  remote:
+    tier: production
+    server: {{connection: alpha, url: "http://alpha.invalid:15002"}}
+    store: s3://seaweed@vectorizer-backups/airflow
+    copies: ["file://{HOME}/copies/first"]
+    restore: {{approval: false}}
   broken:
     tier: produktion
     server: {{connection: alpha, url: "http://alpha.invalid:15002"}}
@@ -109,3 +123,34 @@ def hasty_store() -> Iterator[object]:
     from tests.airflow.places import new_store
 
     yield from new_store(HOME / "backups" / "hasty")
+
+
+@pytest.fixture
+def twin() -> Iterator[object]:
+    """The stores of a deployment with two copies, empty and initialised: by folder, the primary one first."""
+    from tests.airflow.places import new_stores
+
+    with new_stores(HOME / place / "twin" for place in ("backups", "copies/first", "copies/second")) as stores:
+        yield stores
+
+
+@pytest.fixture(scope="session")
+def seaweed() -> Iterator[object]:
+    """An S3 server behind connection seaweed."""
+    from services.seaweedfs import SeaweedFS
+
+    with SeaweedFS(HOME / "seaweed") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_SEAWEED", server.connection())
+        yield server
+
+
+@pytest.fixture
+def remote(seaweed) -> Iterator[object]:
+    """The stores of a deployment whose primary one is a bucket, and the server that bucket is on."""
+    from tests.airflow.places import new_bucket, new_stores
+
+    with (
+        new_bucket(seaweed, "vectorizer-backups", "airflow/remote", "remote") as bucket,
+        new_stores([HOME / "copies" / "first" / "remote"]) as stores,
+    ):
+        yield bucket, stores[0]

@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,6 +18,7 @@ from backup_engine.storage.identity import init_store
 from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.server import VectorizerServer, connect
 from sandbox.process import SandboxProcess
+from services.seaweedfs import SeaweedFS
 from tests.engine.samples import configuration, some_records
 
 
@@ -51,7 +52,35 @@ def new_store(root: Path) -> Iterator[Store]:
     store = open_store(root.as_uri())
     init_store(store, root.name, system_clock, lambda: uuid4().hex)
     yield store
-    shutil.rmtree(root)
+    shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def new_stores(roots: Iterable[Path]) -> Iterator[list[Store]]:
+    """Make several of them."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(contextmanager(new_store)(root)) for root in roots]
+
+
+@contextmanager
+def new_bucket(server: SeaweedFS, bucket: str, prefix: str, deployment: str) -> Iterator[Store]:
+    """Make a bucket and the store in it, and remove both afterwards."""
+    server.client().create_bucket(Bucket=bucket)
+    store = open_store(f"s3://{bucket}/{prefix}", server.client())
+    init_store(store, deployment, system_clock, lambda: uuid4().hex)
+    yield store
+    remove_bucket(server, bucket)
+
+
+def remove_bucket(server: SeaweedFS, bucket: str) -> None:
+    """Empty a bucket and delete it, as somebody does who should not have; one that is gone is fine."""
+    client = server.client()
+    if bucket not in [one["Name"] for one in client.list_buckets()["Buckets"]]:
+        return
+    for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for found in page.get("Contents", ()):
+            client.delete_object(Bucket=bucket, Key=found["Key"])
+    client.delete_bucket(Bucket=bucket)
 
 
 def fill(server: VectorizerServer, name: str, records: int, seed: int = 7) -> None:

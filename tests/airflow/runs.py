@@ -71,12 +71,12 @@ def running(dag_id: str) -> Iterator[None]:
             session.delete(session.merge(run))
 
 
-def asset_extras(deployment: str) -> list[dict[str, Any]]:
-    """What the events of a deployment's backups carry, oldest first."""
+def asset_extras(deployment: str, what: str = "backups") -> list[dict[str, Any]]:
+    """What the events of a deployment's backups, or of its copies, carry, oldest first."""
     from airflow.models.asset import AssetEvent, AssetModel
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
     events = select(AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id).order_by(AssetEvent.id)
     with create_session() as session:
-        return list(session.scalars(events.where(AssetModel.uri == f"x-vectorizer://{deployment}/backups")))
+        return list(session.scalars(events.where(AssetModel.uri == f"x-vectorizer://{deployment}/{what}")))

@@ -9,7 +9,10 @@ from backup_engine.errors import InvalidInput, RestoreRefused
 from backup_engine.restore.lifecycle import KnownRestore, Progression
 from backup_engine.restore.plan import RestorePlan
 from backup_engine.restore.request import RestoreMode, RestoreRequest
-from vectorizer_backup.aftercare import choose, table
+from backup_engine.storage.identity import init_store
+from backup_engine.storage.memory import MemoryStore
+from vectorizer_backup.aftercare import choose, table, united
+from vectorizer_backup.connecting import Place
 from vectorizer_backup.restoring import connection_of
 from vectorizer_backup.tickets import Followup
 
@@ -38,6 +41,32 @@ PLANNED, STARTED, FINISHED, RELEASED, UNDONE = KNOWN = (
     _known("d" * 12, Progression.RELEASED),
     _known("e" * 12, Progression.UNDONE),
 )
+
+
+def _place(root: str) -> Place:
+    store = MemoryStore()
+    return Place(root, store, init_store(store, "main", lambda: NOW, lambda: root))
+
+
+def test_what_several_stores_remember_belongs_where_it_began() -> None:
+    primary, copy = _place("primary"), _place("copy")
+    planned_too = PLANNED.model_copy(update={"restore_id": STARTED.restore_id})
+    later = FINISHED.model_copy(update={"planned_at": NOW + WEEK})
+    known, places = united([(primary, [planned_too, UNDONE]), (copy, [STARTED, later])])
+    assert [one.restore_id for one in known] == [later.restore_id, UNDONE.restore_id, STARTED.restore_id]
+    assert known[-1] is STARTED
+    assert {restore: place.root for restore, place in places.items()} == {
+        STARTED.restore_id: "copy",
+        UNDONE.restore_id: "primary",
+        later.restore_id: "copy",
+    }
+
+
+def test_the_latest_restore_is_not_guessed_while_a_store_is_silent() -> None:
+    with pytest.raises(InvalidInput, match="cannot be known: the primary is away"):
+        choose(Followup.RELEASE, "latest", KNOWN, NOW, WEEK, ["the primary is away"])
+    by_id = choose(Followup.RELEASE, FINISHED.restore_id, KNOWN, NOW, WEEK, ["the primary is away"])
+    assert [one.known for one in by_id] == [FINISHED]
 
 
 def _chosen(followup: Followup, named: str | None) -> list[KnownRestore]:

@@ -55,7 +55,7 @@ def test_whatever_is_missing_is_named_with_its_remedy() -> None:
     assert "plugins_folder" in missing["plugin"]
     assert missing["connection beta"].startswith("airflow connections add beta --conn-type vectorizer")
     assert "start the server" in missing["connection hasty"]
-    assert missing["store of alpha"].startswith(f"vectorizer-backup store init file://{HOME}/backups/alpha")
+    assert missing["store of alpha"].startswith(f"vectorizer-backup store init 'file://{HOME}/backups/alpha'")
     assert found["provider"]["level"] == "ok"
 
 
@@ -75,6 +75,21 @@ deployments:
     swapped.rmdir()
     assert code == 1
     assert found["store of gamma"]["level"] == "missing"
+
+
+def test_every_store_is_looked_at_and_a_directory_of_one_machine_is_refused_to_several(twin) -> None:
+    _, found = _check(AIRFLOW_CONN_SEAWEED="")
+    assert found["store of twin"]["level"] == "ok"
+    assert found[f"copy of twin in {twin[1].url}"]["level"] == "ok"
+    assert found["DAG vectorizer_twin_sync"]["level"] == "missing"
+    assert "DAG vectorizer_alpha_sync" not in found
+    denied = found["store of remote"]
+    assert (denied["level"], "the connection 'seaweed'" in denied["found"]) == ("missing", True)
+    code, found = _check(AIRFLOW__CORE__EXECUTOR="CeleryExecutor")
+    assert code == 1
+    for what in ("store of twin", f"copy of twin in {twin[2].url}"):
+        assert "tasks run on several" in found[what]["found"]
+        assert "?shared=yes" in found[what]["remedy"]
 
 
 def test_when_all_is_there_the_check_passes(alpha, store, monkeypatch) -> None:

@@ -12,9 +12,10 @@ from tests.airflow.conftest import ROOT
 from vectorizer_backup.retrying import ErrorClassPolicy
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-VALID = ("alpha", "beta", "hasty")
+VALID = ("alpha", "beta", "hasty", "twin", "remote")
+COPIED = ("twin", "remote")
 PURPOSES = ("full_backup", "verification", "restore", "after_restore")
-ACTING = re.compile(r"plan_|export_|commit_|verify_|confirm_")
+ACTING = re.compile(r"plan_|export_|commit_|verify_|copy_|sync_|confirm_")
 
 
 @pytest.fixture(scope="module")
@@ -23,11 +24,12 @@ def bag() -> DagBag:
 
 
 def _dags(bag: DagBag, purpose: str) -> list[DAG]:
-    return [bag.dags[f"vectorizer_{name}_{purpose}"] for name in VALID]
+    return [bag.dags[f"vectorizer_{name}_{purpose}"] for name in (COPIED if purpose == "sync" else VALID)]
 
 
 def test_each_valid_deployment_has_its_dags_and_the_broken_one_is_shown_as_an_import_error(bag) -> None:
-    assert set(bag.dags) == {f"vectorizer_{name}_{purpose}" for name in VALID for purpose in PURPOSES}
+    everywhere = {f"vectorizer_{name}_{purpose}" for name in VALID for purpose in PURPOSES}
+    assert set(bag.dags) == everywhere | {f"vectorizer_{name}_sync" for name in COPIED}
     (file,) = bag.import_errors
     assert file.endswith("configuration.py")
     assert "- broken: tier: Input should be 'critical', 'production' or 'development'" in bag.import_errors[file]
@@ -52,6 +54,8 @@ def test_backups_come_by_the_tiers_schedule_one_at_a_time_and_never_for_yesterda
         "vectorizer_alpha_full_backup": "0 2 * * *",
         "vectorizer_beta_full_backup": "0 2 * * 0",
         "vectorizer_hasty_full_backup": "0 2 * * *",
+        "vectorizer_twin_full_backup": "0 2 * * *",
+        "vectorizer_remote_full_backup": "0 2 * * *",
     }
     for dag in [*_dags(bag, "full_backup"), *_dags(bag, "verification")]:
         assert dag.max_active_runs == 1
@@ -74,6 +78,8 @@ def test_what_restores_replaced_is_let_go_of_daily_unless_it_is_to_be_kept(bag) 
         "vectorizer_alpha_after_restore": "0 1 * * *",
         "vectorizer_beta_after_restore": None,
         "vectorizer_hasty_after_restore": "0 1 * * *",
+        "vectorizer_twin_after_restore": "0 1 * * *",
+        "vectorizer_remote_after_restore": "0 1 * * *",
     }
     for dag in _dags(bag, "after_restore"):
         assert dag.max_active_runs == 1, "nothing is released while somebody decides about an undo"
@@ -94,8 +100,8 @@ def test_every_task_that_acts_has_a_time_limit_and_a_bounded_number_of_tries(bag
 
 
 def test_the_steps_of_a_backup_cannot_together_outlast_its_run(bag) -> None:
-    (dag, *_) = _dags(bag, "full_backup")
-    steps = ("export_collections", "commit_backup", "verify_backup")
+    dag = bag.dags["vectorizer_twin_full_backup"]
+    steps = ("export_collections", "commit_backup", "verify_backup", "copy_backup")
     assert sum((dag.get_task(step).execution_timeout for step in steps), timedelta()) < dag.dagrun_timeout
 
 
@@ -114,6 +120,7 @@ def test_waiting_holds_no_worker_and_no_pool_decides_over_correctness(bag) -> No
         ("verification", "confirm_verification"),
         ("restore", "confirm_restore"),
         ("after_restore", "confirm_after_restore"),
+        ("sync", "confirm_sync"),
     ],
 )
 def test_one_last_task_decides_whatever_happened_before(bag, purpose, leaf) -> None:
@@ -123,16 +130,49 @@ def test_one_last_task_decides_whatever_happened_before(bag, purpose, leaf) -> N
         assert last.trigger_rule == TriggerRule.ALL_DONE
 
 
-def test_nothing_is_mapped_over_more_than_the_streams(bag) -> None:
+def test_what_is_mapped_is_known_and_bounded_where_it_is_planned(bag) -> None:
     mapped = [task.task_id for dag in bag.dags.values() for task in dag.tasks if task.is_mapped]
-    assert set(mapped) == {"export_collections", "verify_backup", "carry_out"}
+    assert set(mapped) == {"export_collections", "verify_backup", "carry_out", "copy_backup", "sync_backups"}
     for dag in _dags(bag, "after_restore"):
         assert dag.get_task("carry_out").max_active_tis_per_dagrun == 1, "they would wait for each other's lease"
+
+
+def test_only_where_there_are_copies_is_copied_and_asked_about_stores(bag) -> None:
+    for name in VALID:
+        copied = name in COPIED
+        assert bag.dags[f"vectorizer_{name}_full_backup"].has_task("copy_backup") is copied
+        assert ("read_from" in bag.dags[f"vectorizer_{name}_restore"].params) is copied
+        assert ("stores" in bag.dags[f"vectorizer_{name}_verification"].params) is copied
+        assert ("copy_backup" in bag.dags[f"vectorizer_{name}_full_backup"].doc_md) is copied
+        for purpose in PURPOSES:
+            assert ("_sync)" in bag.dags[f"vectorizer_{name}_{purpose}"].doc_md) is (
+                copied and purpose != "after_restore"
+            )
+
+
+def test_a_sync_comes_by_schedule_one_at_a_time_and_takes_as_long_as_it_takes(bag) -> None:
+    schedules = {dag.dag_id: dag.timetable.expression for dag in _dags(bag, "sync")}
+    assert schedules == {"vectorizer_twin_sync": "15 * * * *", "vectorizer_remote_sync": "45 */6 * * *"}
+    for dag in _dags(bag, "sync"):
+        assert dag.max_active_runs == 1
+        assert dag.catchup is False
+        assert dag.dagrun_timeout is None
+        assert (dag.params.get_param("direction").value, dag.params.get_param("dry_run").value) == ("out", False)
+
+
+def test_stores_are_chosen_by_where_they_lie_without_their_connection(bag) -> None:
+    read_from = bag.dags["vectorizer_remote_restore"].params.get_param("read_from")
+    auto, primary, copy = read_from.schema["enum"]
+    assert (auto, primary) == ("auto", "s3://vectorizer-backups/airflow/remote")
+    assert read_from.schema["values_display"][primary].endswith("(primary)")
+    assert read_from.schema["values_display"][copy].endswith("(copy)")
+    assert "seaweed@" not in str(read_from.schema)
 
 
 def test_the_runbook_names_the_deployment_and_says_where_it_cannot_keep_its_promise(bag) -> None:
     for dag in bag.dags.values():
         assert "$" not in dag.doc_md
+        assert "¶" not in dag.doc_md
         assert f"{dag.dag_id.split('_')[1]}" in dag.doc_md
         assert "When it is red" in dag.doc_md
     assert "> **Mind:** a recovery point at most 1 d old" in bag.dags["vectorizer_beta_full_backup"].doc_md

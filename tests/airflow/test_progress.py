@@ -23,3 +23,12 @@ def test_a_line_tells_rate_and_time_left() -> None:
     lines: list[str] = []
     ProgressLog(lines.append, clock=lambda: 100.0)(_event(400, 4.0))
     assert lines == ["export docs: 400 of 1,000 vectors, 600.0 kB, 100 vectors/s, 6.0 s left"]
+
+
+def test_a_copy_is_told_of_in_bytes() -> None:
+    lines: list[str] = []
+    event = ProgressEvent(
+        step="copy backup", subject="daily/x", done=40_000_000, total=100_000_000, bytes=40_000_000, seconds=4.0
+    )
+    ProgressLog(lines.append, clock=lambda: 100.0)(event)
+    assert lines == ["copy backup daily/x: 40.0 MB of 100.0 MB, 10.0 MB/s, 6.0 s left"]

@@ -5,8 +5,9 @@ from airflow import plugins_manager
 from airflow.providers_manager import ProvidersManager
 from airflow.sdk.providers_manager_runtime import ProvidersManagerTaskRuntime
 
+from backup_engine.storage.address import parse_address
 from vectorizer_backup.hooks.vectorizer import VectorizerHook
-from vectorizer_backup.links import RestoreFormLink
+from vectorizer_backup.links import BackupPlaceLink, RestoreFormLink, console_page
 from vectorizer_backup.provider import CONNECTION_TYPE, get_provider_info
 
 
@@ -33,8 +34,8 @@ def test_the_plugin_is_the_only_file_the_loader_takes_from_the_plugins_folder() 
 
 
 def test_every_link_of_the_provider_exists() -> None:
-    (path,) = get_provider_info()["extra-links"]
-    assert path == f"{RestoreFormLink.__module__}.{RestoreFormLink.__name__}"
+    paths = {f"{link.__module__}.{link.__name__}" for link in (RestoreFormLink, BackupPlaceLink)}
+    assert set(get_provider_info()["extra-links"]) == paths
 
 
 @pytest.mark.parametrize(
@@ -49,3 +50,20 @@ def test_a_link_leads_from_a_backup_to_the_dag_that_restores_it(dag_id, target) 
 
     key = TaskInstanceKey(dag_id=dag_id, task_id="commit_backup", run_id="r", try_number=1)
     assert RestoreFormLink().get_link(None, ti_key=key).endswith(target)
+
+
+@pytest.mark.parametrize(
+    ("root", "endpoint", "page"),
+    [
+        (
+            "s3://aws@backups/vectorizer/main?sse=AES256",
+            None,
+            "https://console.aws.amazon.com/s3/buckets/backups?prefix=vectorizer/main/",
+        ),
+        ("gs://backups/main", None, "https://console.cloud.google.com/storage/browser/backups/main"),
+        ("s3://backups/main", "http://seaweedfs:8333", ""),
+        ("file:///var/backups/main", None, ""),
+    ],
+)
+def test_a_link_leads_to_the_bucket_a_backup_lies_in_where_there_is_a_page(root, endpoint, page) -> None:
+    assert console_page(parse_address(root), endpoint) == page

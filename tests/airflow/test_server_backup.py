@@ -12,12 +12,13 @@ from backup_engine.errors import InvalidInput, LeaseHeld, UnknownBackup, Unknown
 from backup_engine.lease import acquire
 from backup_engine.model import Metric, system_clock
 from backup_engine.vectorizer.server import connect
-from tests.airflow.places import fill, fill_guide, running_sandbox
+from tests.airflow.places import fill, fill_guide, remove_bucket, running_sandbox
 from vectorizer_backup.operators.server_backup import (
     CreateServerBackupOperator,
     DownloadServerBackupOperator,
     ListServerBackupsOperator,
     RestoreServerBackupOperator,
+    folder_and_name,
 )
 from vectorizer_backup.retrying import ErrorClassPolicy
 
@@ -76,6 +77,36 @@ def test_what_is_made_is_counted_listed_and_downloaded_without_a_vector_in_an_xc
     assert all(len(json.dumps(handed_on)) < 1000 for handed_on in (made, listed, saved))
     with pytest.raises(InvalidInput, match="must be a new file"):
         operator.execute(CONTEXT)
+
+
+def test_a_server_backup_can_be_streamed_into_a_bucket_where_it_replaces_nothing(server, seaweed) -> None:
+    made, client = _create(), seaweed.client()
+    client.create_bucket(Bucket="auditors")
+    operator = DownloadServerBackupOperator(
+        task_id="download", vectorizer_conn_id="tried", backup_id=made["id"], into="s3://seaweed@auditors/2026/monday"
+    )
+    saved = operator.execute(CONTEXT)
+    assert saved["path"] == "s3://auditors/2026/monday"
+    content = client.get_object(Bucket="auditors", Key="2026/monday")["Body"].read()
+    assert saved["sha256"] == hashlib.sha256(content).hexdigest()
+    assert saved["vectors"] == dict.fromkeys(NAMES, 20)
+    with pytest.raises(InvalidInput, match="must be a new object"):
+        operator.execute(CONTEXT)
+    operator.backup_id, operator.into = "nope", "s3://seaweed@auditors/2026/tuesday"
+    with pytest.raises(UnknownBackup, match="nope"):
+        operator.execute(CONTEXT)
+    assert [found["Key"] for found in client.list_objects_v2(Bucket="auditors")["Contents"]] == ["2026/monday"]
+    remove_bucket(seaweed, "auditors")
+
+
+def test_a_bucket_alone_is_no_address_of_a_file() -> None:
+    assert folder_and_name("gs://google@auditors/2026/monday?kms_key=k") == (
+        "gs://google@auditors/2026?kms_key=k",
+        "monday",
+    )
+    assert folder_and_name("s3://auditors/monday") == ("s3://auditors", "monday")
+    with pytest.raises(InvalidInput, match="names a bucket"):
+        folder_and_name("s3://auditors")
 
 
 def test_nothing_is_made_of_no_collection_or_of_one_that_is_not_there(server) -> None:

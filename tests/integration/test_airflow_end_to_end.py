@@ -7,7 +7,8 @@ import pytest
 from backup_engine.catalog import Catalog
 from backup_engine.model import system_clock
 from backup_engine.storage.opening import open_store
-from sandbox.airflow_client import AirflowError, poll
+from services.airflow_client import AirflowError
+from services.waiting import poll
 from tests.airflow.places import content
 from tests.engine.samples import some_records
 from tests.integration.conftest import RECORDS, Site

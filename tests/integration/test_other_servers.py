@@ -7,8 +7,8 @@ from backup_engine.catalog import Catalog
 from backup_engine.model import system_clock
 from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.server import connect
-from sandbox.airflow_client import poll
 from sandbox.rules import Rule
+from services.waiting import poll
 from tests.airflow.places import content
 from tests.integration.conftest import GUIDE_RECORDS, Site
 

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 
     from backup_engine.deployment import Deployment
     from backup_engine.restore.guard import LeasePlace
+    from backup_engine.restore.lifecycle import KnownRestore
     from backup_engine.storage.contract import Store
-    from backup_engine.storage.identity import StoreIdentity
     from vectorizer_backup.aftercare import Chosen
+    from vectorizer_backup.connecting import Place
 
 
 class PlanAfterRestoreOperator(BaseOperator):
@@ -47,28 +48,42 @@ class PlanAfterRestoreOperator(BaseOperator):
         :raises RestoreRefused: this cannot be done about it
         """
         from backup_engine.model import system_clock
-        from backup_engine.restore.lifecycle import list_restores
         from vectorizer_backup.aftercare import choose, table
-        from vectorizer_backup.connecting import store_of_deployment
 
         refuse_unknown_fields(context)
         action, named = context["params"]["action"], context["params"]["restore"]
         followup = None if action == DUE else Followup(action)
-        store, identity = store_of_deployment(self.deployment)
-        known = list_restores(store)
+        known, places, unseen = self._remembered()
         now, keep = system_clock(), self.deployment.restore.keep_replaced
         for line in table(known, now, keep).splitlines() if known else ():
             self.log.info("%s", line)
-        chosen = choose(followup, named, known, now, keep)
+        chosen = choose(followup, named, known, now, keep, unseen)
         if not chosen:
             self.log.info("Nothing to release: what restores replaced is kept %s", kept(self.deployment))
         if chosen and named is None and self._capturing(context):
             self.log.warning("A full backup is running, and would have to start again: released another time")
             return []
-        tickets = self._tickets(followup or Followup.RELEASE, named, chosen, identity)
+        tickets = self._tickets(followup or Followup.RELEASE, named, chosen, places)
         if followup is Followup.UNDO:
-            self._show_undo(tickets[0], store)
+            self._show_undo(tickets[0], places[tickets[0].restore_id].store)
         return [ticket.model_dump(mode="json") for ticket in tickets]
+
+    def _remembered(self) -> tuple[list[KnownRestore], dict[str, Place], list[str]]:
+        """List the restores of every store that answers, and tell which do not: one that was read from a copy is
+        remembered there.
+
+        :raises StoreUnavailable: none of them answers
+        """
+        from backup_engine.restore.lifecycle import list_restores
+        from vectorizer_backup.aftercare import united
+        from vectorizer_backup.connecting import places_of, store_of_deployment
+
+        places, gone = places_of(self.deployment.roots, self.deployment)
+        for problem in gone:
+            self.log.warning("%s: what it remembers of restores waits for another day", problem)
+        if not places:
+            store_of_deployment(self.deployment)
+        return *united([(place, list_restores(place.store)) for place in places]), gone
 
     def _show_undo(self, ticket: FollowupTicket, store: Store) -> None:
         from backup_engine.model import system_clock
@@ -83,7 +98,7 @@ class PlanAfterRestoreOperator(BaseOperator):
             raise RestoreRefused("; ".join(plan.refusals))
 
     def _tickets(
-        self, followup: Followup, named: str | None, chosen: Sequence[Chosen], identity: StoreIdentity
+        self, followup: Followup, named: str | None, chosen: Sequence[Chosen], places: Mapping[str, Place]
     ) -> list[FollowupTicket]:
         from vectorizer_backup.connecting import address_of
 
@@ -94,14 +109,16 @@ class PlanAfterRestoreOperator(BaseOperator):
             connection = connection_of(url, servers, address_of)
             if connection is not None:
                 self.log.info("To %s: restore %s on %s: %s", followup.value, one.known.restore_id, url, one.reason)
-                tickets.append(self._ticket(followup, one, connection, identity))
+                tickets.append(self._ticket(followup, one, connection, places[one.known.restore_id]))
             elif named is None:
                 self.log.warning("Kept: %s", _elsewhere(one, url))
             else:
                 raise InvalidInput(_elsewhere(one, url))
         return tickets
 
-    def _ticket(self, followup: Followup, chosen: Chosen, connection: str, identity: StoreIdentity) -> FollowupTicket:
+    def _ticket(self, followup: Followup, chosen: Chosen, connection: str, place: Place) -> FollowupTicket:
+        from vectorizer_backup.connecting import answering
+
         settings = self.deployment.restore
         others = deployments().deployments.values()
         lease_store, lease = lease_of(self.deployment, connection, others)
@@ -110,11 +127,11 @@ class PlanAfterRestoreOperator(BaseOperator):
             restore_id=chosen.known.restore_id,
             reason=chosen.reason,
             deployment=self.deployment.name,
-            store=self.deployment.root,
-            store_id=identity.store_id,
+            store=place.root,
+            store_id=place.identity.store_id,
             connection=connection,
             read_with=read_with_of(self.deployment, connection, others),
-            lease_store=lease_store,
+            lease_store=answering(lease_store, place.root, self.log.warning),
             lease=lease,
             approval=settings.approval and followup is Followup.UNDO,
             second_person=settings.second_person,
@@ -183,13 +200,12 @@ class CarryOutOperator(BaseOperator):
         :raises RestoreRefused: it is not approved, or the server is not as it has to be
         """
         from backup_engine.restore.guard import LeasePlace
-        from backup_engine.storage.opening import open_store
-        from vectorizer_backup.connecting import owner, store_of_ticket
+        from vectorizer_backup.connecting import open_root, owner, store_of_ticket
 
         ticket = FollowupTicket.model_validate(self.ticket)
         if ticket.approval:
             self._require_approval(ticket, context["dag_run"].triggering_user_name)
-        lease = LeasePlace(open_store(ticket.lease_store), ticket.lease)
+        lease = LeasePlace(open_root(ticket.lease_store), ticket.lease)
         store = store_of_ticket(ticket.store, ticket.store_id)
         for line in self._carry_out(ticket, store, lease, owner(context)).splitlines():
             self.log.info("%s", line)

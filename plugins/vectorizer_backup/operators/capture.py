@@ -8,7 +8,8 @@ from airflow.sdk import Asset, BaseOperator
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
-from vectorizer_backup.links import RestoreFormLink
+from vectorizer_backup.dag_defaults import url_of
+from vectorizer_backup.links import BackupPlaceLink, RestoreFormLink
 from vectorizer_backup.progress import ProgressLog
 from vectorizer_backup.tickets import BackupFacts, BackupTicket, facts_of, handed_on, read_table
 
@@ -61,6 +62,7 @@ class PlanCaptureOperator(BaseOperator):
             read_with=read_with,
             run_key=request.run_key,
             plan_key=prepared.plan_key,
+            copies=self.deployment.copy_roots,
         )
         return [ticket.for_stream(stream) for stream in range(prepared.streams)]
 
@@ -133,7 +135,7 @@ class CommitBackupOperator(BaseOperator):
     """
 
     template_fields = ("tickets", "exports")
-    operator_extra_links = (RestoreFormLink(),)
+    operator_extra_links = (RestoreFormLink(), BackupPlaceLink())
 
     def __init__(
         self,
@@ -148,12 +150,17 @@ class CommitBackupOperator(BaseOperator):
         self.exports = exports
         self.asset = asset
 
+    @property
+    def root(self) -> str:
+        """Root URL of the store that the link leads to."""
+        return str(self.tickets[0]["store"])
+
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Commit."""
         facts = self._commit(BackupTicket.model_validate(self.tickets[0]))
         self.log.info(
             "%s is %s: %s of %s, %s, captured %s",
-            f"{facts.store}/{facts.folder.value}/{facts.backup}.tar.gz",
+            f"{url_of(facts.store)}/{facts.folder.value}/{facts.backup}.tar.gz",
             facts.state.value,
             wording.count(facts.vectors, "vector"),
             wording.count(facts.collections, "collection"),
@@ -179,4 +186,4 @@ class CommitBackupOperator(BaseOperator):
         sidecar = load_sidecar(store, made.folder, made.name)
         for line in read_table(sidecar.manifest.each()).splitlines():
             self.log.info("%s", line)
-        return facts_of(sidecar, ticket.store)
+        return facts_of(sidecar, ticket.store, ticket.copies)

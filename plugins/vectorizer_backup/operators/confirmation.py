@@ -8,7 +8,8 @@ from airflow.sdk import BaseOperator, TriggerRule
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
-from backup_engine.errors import NoGoodBackup
+from backup_engine.errors import CopyMissing, NoGoodBackup
+from vectorizer_backup.dag_defaults import SYNC, dag_id, url_of
 from vectorizer_backup.links import RestoreFormLink
 from vectorizer_backup.tickets import BackupFacts, BackupTicket, failed_tasks
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
 
 
 class ConfirmGoodBackupOperator(BaseOperator):
-    """Runs whatever happened before it, and fails unless the run ends with a good backup that was read back whole.
+    """Runs whatever happened before it, and fails unless the run ends with a good backup that was read back whole, and
+    every copy holds it.
 
-    It asks the store, not the tasks: a task that somebody marked as successful proves nothing.
+    It asks the stores, not the tasks: a task that somebody marked as successful proves nothing.
 
     :param tickets: from ``PlanCaptureOperator``
     :param facts: from ``CommitBackupOperator``
@@ -47,6 +49,7 @@ class ConfirmGoodBackupOperator(BaseOperator):
         """Look for the backup.
 
         :raises NoGoodBackup: there is none, it is not good, or it was not found right; the message says what to do
+        :raises CopyMissing: it is good, but not in every copy
         """
         run = context["dag_run"]
         if not self.tickets or self.facts is None:
@@ -54,13 +57,35 @@ class ConfirmGoodBackupOperator(BaseOperator):
             failed = ", ".join(failed_tasks(states)) or "a task before this one"
             raise NoGoodBackup(f"this run made no backup: {failed} failed, and its log says why")
         facts = BackupFacts.model_validate(self.facts)
-        backup = self._backup(BackupTicket.model_validate(self.tickets[0]))
+        ticket = BackupTicket.model_validate(self.tickets[0])
+        backup = self._backup(ticket)
         if backup is None or backup.name != facts.backup:
-            raise NoGoodBackup(f"{facts.backup} was committed, but {facts.store} does not hold it any more")
+            raise NoGoodBackup(f"{facts.backup} was committed, but {url_of(facts.store)} does not hold it any more")
         _require_good(backup)
         verified = wording.moment(backup.verified_at) if backup.verified_at else ""
         figures = f"{wording.count(facts.vectors, 'vector')}, {wording.size(facts.bytes)}"
         self.log.info("%s is good (%s) and was verified at %s", backup.name, figures, verified)
+        self._require_copies(facts)
+
+    def _require_copies(self, facts: BackupFacts) -> None:
+        from vectorizer_backup.connecting import store_of_ticket
+        from vectorizer_backup.holding import lacking
+
+        primary = store_of_ticket(facts.store, facts.store_id)
+        missing = []
+        for root in facts.copies:
+            why = lacking(facts.folder, facts.backup, primary, root, facts.deployment)
+            if why is None:
+                self.log.info("%s holds it too", url_of(root))
+            else:
+                self.log.error("Not in %s: %s", url_of(root), why)
+                missing.append(f"{url_of(root)} ({why})")
+        if missing:
+            sync = dag_id(facts.deployment, SYNC)
+            raise CopyMissing(
+                f"{facts.backup} is good and verified in {url_of(facts.store)}, but not in {'; '.join(missing)}. "
+                f"{sync} brings it there by its schedule; mend the cause, then trigger {sync} or clear copy_backup"
+            )
 
     @staticmethod
     def _backup(ticket: BackupTicket) -> Backup | None:
@@ -84,5 +109,6 @@ _ADVICE = {
     BackupState.PARTIAL: "It is kept and can be restored by its name for what it holds. Mend the cause and start a new "
     "run; clearing this one makes no second backup",
     BackupState.SUSPECT: "It is kept. If what it lacks is meant to be gone, accept it with `vectorizer-backup "
-    "acknowledge` and clear this task; otherwise mend the cause and start a new run",
+    "acknowledge` and clear this task, or copy_backup if there are copies; otherwise mend the cause and start a new "
+    "run",
 }

@@ -10,11 +10,12 @@ from airflow.sdk.exceptions import AirflowSkipException
 from backup_engine.errors import RestoreRefused
 from backup_engine.run_key import run_key
 from vectorizer_backup.approvals import approver, rejected
-from vectorizer_backup.dag_defaults import AFTER_RESTORE, dag_id, deployments, kept
+from vectorizer_backup.dag_defaults import AFTER_RESTORE, SYNC, dag_id, deployments, kept
 from vectorizer_backup.forms import refuse_unknown_fields
 from vectorizer_backup.operators.approval import Question, SecondPersonOperator, require_approval
+from vectorizer_backup.place_fields import AUTO, roots_at
 from vectorizer_backup.progress import ProgressLog
-from vectorizer_backup.restoring import changes, lease_of, read_with_of, restore_point, restore_request
+from vectorizer_backup.restoring import changes, lease_of, origin, read_with_of, restore_point, restore_request
 from vectorizer_backup.tickets import RestoreTicket, failed_tasks
 
 if TYPE_CHECKING:
@@ -23,10 +24,14 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from backup_engine.catalog import Backup
+    from backup_engine.copies.reaching import Found
     from backup_engine.deployment import Deployment
     from backup_engine.restore.plan import RestorePlan
     from backup_engine.restore.request import RestoreRequest
     from backup_engine.storage.contract import Store
+
+_PLANNED_IN = "planned_in"
+"""Under this key a run remembers the store its plan is frozen in."""
 
 
 class PlanRestoreOperator(BaseOperator):
@@ -46,37 +51,56 @@ class PlanRestoreOperator(BaseOperator):
 
         :raises RestoreRefused: something speaks against it; the message holds all of it
         """
-        from backup_engine.catalog import Catalog
-        from backup_engine.model import system_clock
         from backup_engine.restore.plan import raise_refusals
-        from vectorizer_backup.connecting import store_of_deployment
 
         refuse_unknown_fields(context)
         run, params = context["dag_run"], context["params"]
-        store, identity = store_of_deployment(self.deployment)
-        backup = Catalog(store, system_clock).find(restore_point(params["restore_point"]))
-        request = restore_request(run_key(run.dag_id, run.run_id)[:12], backup.name, params)
-        plan = self._plan(store, request, backup, params)
-        self._show(plan)
+        found = self._find(context)
+        request = restore_request(run_key(run.dag_id, run.run_id)[:12], found.backup.name, params)
+        plan = self._plan(found.store, request, found.backup, params)
+        told = self._show(plan, found, params)
         raise_refusals(plan)
+        if not params["dry_run"]:
+            context["task_state_store"].set(_PLANNED_IN, found.url)
+        return self._ticket(plan, found, params).model_copy(update={"origin": told}).model_dump(mode="json")
+
+    def _find(self, context: Context) -> Found:
+        """Find the backup in the first store that has it; a run that was cleared looks where its plan is frozen first.
+
+        A store that was named alone is read whatever is known of it: what is whole of a damaged backup is restorable.
+        """
+        from backup_engine.copies.reaching import find_backup
+        from backup_engine.model import system_clock
+        from vectorizer_backup.connecting import open_root
+
+        params, name = context["params"], self.deployment.name
+        point, place = restore_point(params["restore_point"]), params.get("read_from", AUTO)
+        roots = roots_at(self.deployment, () if place == AUTO else (place,))
+        planned_in = context["task_state_store"].get(_PLANNED_IN)
+        in_order = sorted(roots, key=lambda root: root != planned_in)
+        return find_backup(in_order, open_root, point, system_clock, deployment=name, whole=len(roots) > 1)
+
+    def _ticket(self, plan: RestorePlan, found: Found, params: Mapping[str, Any]) -> RestoreTicket:
+        from vectorizer_backup.connecting import answering
+
         settings = self.deployment.restore
         others = deployments().deployments.values()
         lease_store, lease = lease_of(self.deployment, params["target"], others)
         return RestoreTicket(
             deployment=self.deployment.name,
-            store=self.deployment.root,
-            store_id=identity.store_id,
+            store=found.url,
+            store_id=found.identity.store_id,
             connection=params["target"],
             read_with=read_with_of(self.deployment, params["target"], others),
-            lease_store=lease_store,
+            lease_store=answering(lease_store, found.url, self.log.warning),
             lease=lease,
-            restore_id=request.restore_id,
+            restore_id=plan.request.restore_id,
             backup=plan.request.backup,
             dry_run=params["dry_run"],
             approval=settings.approval and changes(plan),
             second_person=settings.second_person,
             kept=kept(self.deployment),
-        ).model_dump(mode="json")
+        )
 
     @staticmethod
     def _plan(store: Store, request: RestoreRequest, backup: Backup, params: Mapping[str, Any]) -> RestorePlan:
@@ -90,11 +114,22 @@ class PlanRestoreOperator(BaseOperator):
         plan = preview_restore(request, backup.manifest, server_of(params["target"]))
         return plan if params["dry_run"] or plan.refusals else keep_plan(plan, store)
 
-    def _show(self, plan: RestorePlan) -> None:
+    def _show(self, plan: RestorePlan, found: Found, params: Mapping[str, Any]) -> str:
+        """Write the plan down, and give what a person has to know about the copy that is read, if one is."""
+        from backup_engine.model import system_clock
         from backup_engine.restore.description import describe
 
+        told = ""
+        if found.url != self.deployment.root:
+            asked = params.get("read_from", AUTO) == AUTO
+            told = origin(
+                found.store.url, plan.captured_at, system_clock(), passed_over=found.passed_over, primary_asked=asked
+            )
+            for line in filter(None, told.splitlines()):
+                self.log.warning("%s", line)
         for line in describe(plan).splitlines():
             self.log.info("%s", line)
+        return told
 
 
 class ApproveRestoreOperator(SecondPersonOperator):
@@ -127,7 +162,8 @@ class ApproveRestoreOperator(SecondPersonOperator):
         if not ticket.approval:
             return None
         plan = frozen_plan(store_of_ticket(ticket.store, ticket.store_id), ticket)
-        return Question(f"Restore {ticket.backup} of {ticket.deployment} into {ticket.connection}?", describe(plan))
+        subject = f"Restore {ticket.backup} of {ticket.deployment} into {ticket.connection}?"
+        return Question(subject, "\n\n".join(filter(None, (ticket.origin, describe(plan)))))
 
 
 class RestoreCollectionsOperator(BaseOperator):
@@ -155,8 +191,7 @@ class RestoreCollectionsOperator(BaseOperator):
         from backup_engine.restore.description import describe_report
         from backup_engine.restore.guard import LeasePlace
         from backup_engine.restore.lifecycle import resume_restore
-        from backup_engine.storage.opening import open_store
-        from vectorizer_backup.connecting import owner, server_of, store_of_ticket
+        from vectorizer_backup.connecting import open_root, owner, server_of, store_of_ticket
 
         ticket = RestoreTicket.model_validate(self.ticket)
         self._require_approval(ticket, context["dag_run"].triggering_user_name)
@@ -168,7 +203,7 @@ class RestoreCollectionsOperator(BaseOperator):
             system_clock,
             owner=owner(context),
             progress=ProgressLog(self.log.info),
-            lease=LeasePlace(open_store(ticket.lease_store), ticket.lease),
+            lease=LeasePlace(open_root(ticket.lease_store), ticket.lease),
         )
         for line in describe_report(report).splitlines():
             self.log.info("%s", line)
@@ -239,6 +274,9 @@ class ConfirmRestoreOperator(BaseOperator):
             self.log.info("To undo this: trigger %s with 'undo' and restore %s", after, ticket.restore_id)
         if any(item.kept_as for item in report.collections):
             self.log.info("What was replaced is kept for that %s", ticket.kept)
+        if ticket.origin:
+            sync = dag_id(ticket.deployment, SYNC)
+            self.log.info("Read from a copy. If the primary store is lost: `store init`, then %s, 'back'", sync)
 
 
 def frozen_plan(store: Store, ticket: RestoreTicket) -> RestorePlan:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,10 @@ from airflow.sdk import BaseOperator
 
 from backup_engine import wording
 from backup_engine.errors import InvalidInput
+from backup_engine.storage.address import parse_address
 from vectorizer_backup.dag_defaults import deployments
 from vectorizer_backup.hooks.vectorizer import VectorizerHook
+from vectorizer_backup.progress import ProgressLog
 from vectorizer_backup.retrying import ErrorClassPolicy
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from pydantic import JsonValue
 
+    from backup_engine.model import Progress
     from backup_engine.vectorizer.server_backups.api import BackupApi
+    from backup_engine.vectorizer.server_backups.saving import SavedBackup
 
 
 class ServerBackupOperator(BaseOperator):
@@ -102,15 +107,17 @@ class ListServerBackupsOperator(ServerBackupOperator):
 
 
 class DownloadServerBackupOperator(ServerBackupOperator):
-    """Streams a server backup into a new file, which appears when all of it is there, and counts what is in it.
+    """Streams a server backup into a new file or object, which appears when all of it is there, and counts what is in
+    it.
 
     Hands on where it lies, its bytes, its SHA-256, and the vectors by collection. Where the server has a download, the
     file is that (``tar.gz``); else it is the server backup's JSON text.
 
     :param backup_id: the id that the server gave it; templated
-    :param into: path of the new file, like ``/var/backups/auditors/NAME.json``, or the same as ``file://`` URL;
-        templated. Its folder has to be there, on every worker
-    :raises InvalidInput: the file exists, or its folder does not
+    :param into: the new file's address: a path like ``/var/backups/auditors/NAME.json``, the same as ``file://`` URL,
+        or in a bucket, ``s3://[connection@]bucket/auditors/NAME.json`` or ``gs://…``; templated. A folder has to be
+        there, on every worker
+    :raises InvalidInput: it exists already, or its folder does not
     :raises UnknownBackup: the server has none of this id
     :raises UnexpectedAnswer: the server sent something else than a server backup; nothing is left behind
     """
@@ -124,7 +131,7 @@ class DownloadServerBackupOperator(ServerBackupOperator):
 
     def execute(self, context: Context) -> JsonValue:
         """Download it."""
-        saved = self.api.save(self.backup_id, Path(self.into.removeprefix("file://")))
+        saved = self._save(ProgressLog(self.log.info))
         self.log.info(
             "Server backup %s is in %s: %s of %s, %s, sha256 %s",
             saved.id,
@@ -135,6 +142,14 @@ class DownloadServerBackupOperator(ServerBackupOperator):
             saved.sha256,
         )
         return saved.model_dump(mode="json")
+
+    def _save(self, progress: Progress) -> SavedBackup:
+        from vectorizer_backup.connecting import open_root
+
+        if self.into.startswith(("/", "file://")):
+            return self.api.save(self.backup_id, Path(self.into.removeprefix("file://")), progress)
+        root, name = folder_and_name(self.into)
+        return self.api.save_to(self.backup_id, open_root(root), name, progress)
 
 
 class RestoreServerBackupOperator(ServerBackupOperator):
@@ -177,16 +192,31 @@ class RestoreServerBackupOperator(ServerBackupOperator):
         return restored.model_dump(mode="json")
 
     def _lease(self, context: Context) -> AbstractContextManager[object]:
+        from backup_engine.copies.reaching import reach
         from backup_engine.model import system_clock
         from backup_engine.restore.guard import LeasePlace, guarded
-        from vectorizer_backup.connecting import owner, store_of_deployment
+        from vectorizer_backup.connecting import open_root, owner
 
         known = deployments().deployments.values()
         captured = next((one for one in known if one.server.connection == self.vectorizer_conn_id), None)
         if captured is None:
             self.log.info("No deployment captures %s: no lease is taken", self.vectorizer_conn_id)
             return nullcontext()
-        return guarded(LeasePlace(store_of_deployment(captured)[0]), owner(context), system_clock)
+        reached = reach(captured.roots, open_root, deployment=captured.name)
+        return guarded(LeasePlace(reached.store), owner(context), system_clock)
+
+
+def folder_and_name(url: str) -> tuple[str, str]:
+    """Take the address of one object apart.
+
+    :return: the address of the folder it lies in, and its name there
+    :raises InvalidInput: it names a bucket and nothing in it, or is no address at all
+    """
+    address = parse_address(url)
+    folder, _, name = address.path.rpartition("/")
+    if not name:
+        raise InvalidInput(f"{address.url} names a bucket; the address of a new object in it was expected: …/NAME.json")
+    return str(replace(address, path=folder)), name
 
 
 def _listed(field: str, names: object) -> tuple[str, ...]:

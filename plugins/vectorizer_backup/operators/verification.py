@@ -8,8 +8,10 @@ from airflow.sdk import BaseOperator, TriggerRule
 
 from backup_engine import wording
 from backup_engine.errors import NoGoodBackup, VerificationFailed
+from vectorizer_backup.dag_defaults import url_of
 from vectorizer_backup.forms import refuse_unknown_fields
 from vectorizer_backup.links import RestoreFormLink
+from vectorizer_backup.place_fields import roots_at
 from vectorizer_backup.progress import ProgressLog
 from vectorizer_backup.tickets import VerificationTicket, handed_on
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from backup_engine.catalog import Catalog
     from backup_engine.deployment import Deployment
-    from backup_engine.rotation import Choice
+    from vectorizer_backup.connecting import Place
+
+PROBLEMS = "problems"
+"""Under this key the plan hands on which stores could not be read, and why."""
 
 
 class VerifyBackupOperator(BaseOperator):
@@ -35,6 +39,11 @@ class VerifyBackupOperator(BaseOperator):
         super().__init__(**kwargs)
         self.backup = backup
 
+    @property
+    def label(self) -> str:
+        """What is read, as people read it: a backup, and where, if that is a copy."""
+        return told(self._ticket())
+
     def execute(self, context: Context) -> dict[str, object]:
         """Verify.
 
@@ -45,9 +54,8 @@ class VerifyBackupOperator(BaseOperator):
         from backup_engine.verification import require_passed, verify_backup
         from vectorizer_backup.connecting import new_token, store_of_ticket
 
-        wanted = {name: self.backup[name] for name in VerificationTicket.model_fields if name in self.backup}
-        ticket = VerificationTicket.model_validate({"reason": "it was just made", **wanted})
-        self.log.info("%s: %s", ticket.backup, ticket.reason)
+        ticket = self._ticket()
+        self.log.info("%s in %s: %s", ticket.backup, url_of(ticket.store), ticket.reason)
         store = store_of_ticket(ticket.store, ticket.store_id)
         report = verify_backup(
             store,
@@ -63,13 +71,19 @@ class VerifyBackupOperator(BaseOperator):
         require_passed(report)
         figures = wording.count(report.vectors, "vector"), wording.size(report.bytes), wording.duration(report.seconds)
         self.log.info("%s is what its manifest says: %s, %s, read in %s", ticket.backup, *figures)
-        return {"backup": ticket.backup, "vectors": report.vectors, "bytes": report.bytes, "seconds": report.seconds}
+        read = {"vectors": report.vectors, "bytes": report.bytes, "seconds": report.seconds}
+        return {"backup": ticket.backup, "store": ticket.store, **read}
+
+    def _ticket(self) -> VerificationTicket:
+        wanted = {name: self.backup[name] for name in VerificationTicket.model_fields if name in self.backup}
+        return VerificationTicket.model_validate({"reason": "it was just made", **wanted})
 
 
 class PlanVerificationOperator(BaseOperator):
-    """Chooses which backups to read: the newest verified one, and those unread for longest.
+    """Chooses which backups to read: in each store the newest verified one, and those unread for longest.
 
-    Hands on a list of ``VerificationTicket``.
+    Hands on a list of ``VerificationTicket``, and under ``PROBLEMS`` a sentence for each store that does not answer:
+    the others are read all the same.
 
     :param deployment: whose backups
     """
@@ -83,79 +97,90 @@ class PlanVerificationOperator(BaseOperator):
 
         :raises NoGoodBackup: there is nothing to verify
         """
-        from backup_engine.catalog import Catalog
-        from backup_engine.model import system_clock
-        from vectorizer_backup.connecting import store_of_deployment
+        from vectorizer_backup.connecting import places_of
 
         refuse_unknown_fields(context)
-        store, identity = store_of_deployment(self.deployment)
-        catalog = Catalog(store, system_clock)
-        choices = _choices(catalog, context["params"]["backups"] or (), context["params"]["count"])
-        if not choices:
-            raise NoGoodBackup(f"{store.url} holds no backup that could be read; start the full backup")
-        for choice in choices:
-            self.log.info("%s: %s", choice.backup.name, choice.reason)
-        return [
-            VerificationTicket(
-                store=self.deployment.root,
-                store_id=identity.store_id,
-                folder=choice.backup.folder,
-                backup=choice.backup.name,
-                reason=choice.reason,
-            ).model_dump(mode="json")
-            for choice in choices
-        ]
+        roots = roots_at(self.deployment, context["params"].get("stores") or ())
+        places, problems = places_of(roots, self.deployment)
+        tickets, empty = self._tickets(places, context["params"])
+        problems += empty
+        if not tickets:
+            raise NoGoodBackup(f"{'; '.join(problems)}; start the full backup")
+        for problem in problems:
+            self.log.warning("%s", problem)
+        for ticket in tickets:
+            self.log.info("%s in %s: %s", ticket.backup, url_of(ticket.store), ticket.reason)
+        context["ti"].xcom_push(key=PROBLEMS, value=problems)
+        return [ticket.model_dump(mode="json") for ticket in tickets]
+
+    @staticmethod
+    def _tickets(places: Sequence[Place], params: Mapping[str, Any]) -> tuple[list[VerificationTicket], list[str]]:
+        from backup_engine.model import system_clock
+        from vectorizer_backup.verifying import tickets_by_name, tickets_in_turn
+
+        if params["backups"] and places:
+            return tickets_by_name(places, params["backups"], system_clock), []
+        return tickets_in_turn(places, params["count"], system_clock)
 
 
 class ConfirmVerificationOperator(BaseOperator):
-    """Runs whatever happened before it, and fails unless every chosen backup was found right and all could be read.
+    """Runs whatever happened before it, and fails unless every chosen backup was found right and all could be read,
+    in every store.
 
-    :param deployment: whose backups
     :param planned: from ``PlanVerificationOperator``
+    :param problems: from there too: stores that could not be read
     :param verified: from every ``VerifyBackupOperator``
     """
 
-    template_fields = ("planned", "verified")
+    template_fields = ("planned", "problems", "verified")
     operator_extra_links = (RestoreFormLink(),)
 
     def __init__(
         self,
         *,
-        deployment: Deployment,
         planned: Sequence[Mapping[str, Any]] | None,
+        problems: Sequence[str] | None,
         verified: Sequence[Mapping[str, Any]] | None,
         **kwargs: Any,
     ) -> None:
         super().__init__(trigger_rule=TriggerRule.ALL_DONE, **kwargs)
-        self.deployment = deployment
         self.planned = planned
+        self.problems = problems
         self.verified = verified
 
     def execute(self, context: Context) -> None:
         """Compare what was planned with what was verified.
 
-        :raises VerificationFailed: a backup is damaged, or was not looked at
+        :raises VerificationFailed: a backup is damaged, or was not looked at, or a store could not be read
         """
-        from backup_engine.catalog import Catalog
-        from backup_engine.model import system_clock
-        from vectorizer_backup.connecting import store_of_deployment
-
         if not self.planned:
             raise VerificationFailed("nothing was verified: plan_verification failed, and its log says why")
-        passed = {str(one["backup"]) for one in handed_on(self.verified)}
-        missing = [str(one["backup"]) for one in self.planned if one["backup"] not in passed]
-        problems = [f"{name} was not found right: the log of its verify_backup says why" for name in missing]
-        unreadable = Catalog(store_of_deployment(self.deployment)[0], system_clock).unreadable
-        problems += [f"no manifest that can be read: {problem}" for problem in unreadable]
+        passed = {(one["store"], one["backup"]) for one in handed_on(self.verified)}
+        tickets = [VerificationTicket.model_validate(one) for one in self.planned]
+        problems = [
+            f"{told(ticket)} was not found right: the log of its verify_backup says why"
+            for ticket in tickets
+            if (ticket.store, ticket.backup) not in passed
+        ]
+        stores = {(ticket.store, ticket.store_id) for ticket in tickets}
+        problems += [
+            f"no manifest that can be read: {problem}" for store in sorted(stores) for problem in _unreadable(*store)
+        ]
+        problems += self.problems or ()
         if problems:
             raise VerificationFailed("; ".join(problems))
-        self.log.info("Verified: %s", wording.listing(sorted(passed), most=100))
+        self.log.info("Verified: %s", wording.listing(map(told, tickets), most=100))
 
 
-def _choices(catalog: Catalog, names: Sequence[str], count: int) -> tuple[Choice, ...]:
-    from backup_engine.rotation import Choice, choose_for_verification
+def told(ticket: VerificationTicket) -> str:
+    """Write what is read: a backup, and where, if that is a copy."""
+    return f"{ticket.backup} in {url_of(ticket.store)}" if ticket.copy_of_it else ticket.backup
 
-    if not names:
-        return choose_for_verification(catalog.backups(), count)
-    found = {backup.name: Choice(backup, "it was asked for") for backup in map(catalog.find, names)}
-    return tuple(found.values())
+
+def _unreadable(url: str, store_id: str) -> tuple[str, ...]:
+    from backup_engine.catalog import Catalog
+    from backup_engine.model import system_clock
+    from vectorizer_backup.connecting import store_of_ticket
+
+    store = store_of_ticket(url, store_id)
+    return tuple(f"{store.url}: {problem}" for problem in Catalog(store, system_clock).unreadable)

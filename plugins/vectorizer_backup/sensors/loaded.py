@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from backup_engine.archive.manifest import Manifest
     from backup_engine.deployment import Deployment
+    from backup_engine.lease import Lease
+    from backup_engine.storage.contract import Store
 
 _BUSY_UNTIL = "busy_until"
 
@@ -37,9 +39,7 @@ class ServerLoadedSensor(BaseSensorOperator):
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        from backup_engine.capture.planning import RESTORE_LEASE
         from backup_engine.catalog import Catalog
-        from backup_engine.lease import held_by
         from backup_engine.model import system_clock
         from backup_engine.readiness import assess_readiness
         from vectorizer_backup.connecting import store_of_deployment
@@ -47,7 +47,7 @@ class ServerLoadedSensor(BaseSensorOperator):
         refuse_unknown_fields(context)
         store, _ = store_of_deployment(self.deployment)
         now = system_clock()
-        lease = held_by(store, RESTORE_LEASE, system_clock)
+        lease = self._lease_of_a_restore(store)
         if lease is not None:
             self.log.info("%s restores to this server, waiting for its end", lease.owner)
             context["task_state_store"].set(_BUSY_UNTIL, now.isoformat())
@@ -68,6 +68,17 @@ class ServerLoadedSensor(BaseSensorOperator):
         for reason in found.reasons:
             self.log.warning("%s: %s", found.verdict.value, reason)
         return PokeReturnValue(is_done=found.ready, xcom_value=list(found.reasons))
+
+    def _lease_of_a_restore(self, primary: Store) -> Lease | None:
+        """Look who restores to this server: one that found the primary store gone holds its lease in a copy."""
+        from backup_engine.capture.planning import RESTORE_LEASE
+        from backup_engine.lease import held_by
+        from backup_engine.model import system_clock
+        from vectorizer_backup.connecting import places_of
+
+        copies, _ = places_of(self.deployment.copy_roots, self.deployment)
+        stores = (primary, *(place.store for place in copies))
+        return next(filter(None, (held_by(store, RESTORE_LEASE, system_clock) for store in stores)), None)
 
     def _deadline(self, context: Context, last: Manifest | None, now: datetime) -> datetime:
         from backup_engine.readiness import patience
