@@ -14,12 +14,14 @@ from backup_engine import wording
 from demo import docstrings
 from demo.memory import MemoryWatch, process_bytes
 from demo.screen import Screen
-from demo.stage import APPROVER, DEPLOYMENT, REQUESTER, ROOT, DemoError, Stage, airflow_for, fresh_folder
+from demo.stage import APPROVER, BUCKET, DEPLOYMENT, REQUESTER, ROOT, DemoError, Stage, airflow_for, fresh_folder
 from demo.story import Story
 from demo.vectorizer import Content, Vectorizer
-from sandbox.airflow_client import AirflowError
-from sandbox.airflow_process import AirflowProcess
 from sandbox.process import SandboxError, SandboxProcess
+from services.airflow_client import AirflowError
+from services.airflow_process import AirflowProcess
+from services.process import ServiceError
+from services.seaweedfs import SeaweedFS
 
 SECONDS, BYTES = 180, 3 << 30
 """What the demo promises to take at most, once everything is installed."""
@@ -43,9 +45,13 @@ def main() -> int:
         signal.signal(number, _interrupt)
     screen = Screen()
     try:
-        with fresh_folder(ROOT / ".demo") as folder, SandboxProcess(folder / "vectorizer") as sandbox:
-            return _play(folder, sandbox, screen, once=once)
-    except (DemoError, AirflowError, SandboxError, requests.RequestException) as error:
+        with (
+            fresh_folder(ROOT / ".demo") as folder,
+            SandboxProcess(folder / "vectorizer") as sandbox,
+            SeaweedFS(folder / "off-site") as bucket,
+        ):
+            return _play(folder, sandbox, bucket, screen, once=once)
+    except (DemoError, AirflowError, TimeoutError, SandboxError, ServiceError, requests.RequestException) as error:
         screen.broken(str(error))
         return 1
     except InterruptedDemo:
@@ -53,14 +59,15 @@ def main() -> int:
         return INTERRUPTED
 
 
-def _play(folder: Path, sandbox: SandboxProcess, screen: Screen, *, once: bool) -> int:
-    airflow, server = airflow_for(folder, sandbox.url), Vectorizer(sandbox.url)
+def _play(folder: Path, sandbox: SandboxProcess, bucket: SeaweedFS, screen: Screen, *, once: bool) -> int:
+    airflow, server = airflow_for(folder, sandbox.url, bucket), Vectorizer(sandbox.url)
+    bucket.client().create_bucket(Bucket=BUCKET)
 
     def memory() -> int:
-        return airflow.memory_bytes() + process_bytes(sandbox.pid) + process_bytes(os.getpid())
+        return airflow.memory_bytes() + sum(process_bytes(pid) for pid in (sandbox.pid, bucket.pid, os.getpid()))
 
-    screen.title("A server with data, and an Airflow")
-    screen.done(f"a small Vectorizer listens at {sandbox.url}")
+    screen.title("A server with data, a disk and a bucket for its backups, and an Airflow")
+    screen.done(f"a small Vectorizer listens at {sandbox.url}, an S3 server at {bucket.url}")
     screen.begun("Airflow starts (SQLite, LocalExecutor)")
     with MemoryWatch(memory) as watch, ThreadPoolExecutor(1) as pool:
         loading = pool.submit(_load, server, screen)
@@ -68,8 +75,9 @@ def _play(folder: Path, sandbox: SandboxProcess, screen: Screen, *, once: bool) 
             screen.done(f"Airflow is up at {airflow.url}")
             stage = Stage(folder, server, airflow)
             before = loading.result()
-            store = stage.command("store", "init", stage.store, "--deployment", DEPLOYMENT)
-            screen.done(f"the store {store['store']} is made: id {store['store_id']}")
+            for url in (stage.store, stage.copy):
+                store = stage.command("store", "init", url, "--deployment", DEPLOYMENT)
+                screen.done(f"the store {store['store']} is made: id {store['store_id']}")
             same = Story(stage, screen, before).tell()
             _sum_up(screen, watch.peak, same=same)
             if not once:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from demo.vectorizer import Vectorizer
-from sandbox.airflow_process import AirflowProcess
+from services.airflow_process import AirflowProcess
+from services.seaweedfs import SeaweedFS
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOYMENT = "demo"
@@ -25,7 +26,9 @@ deployments:
     tier: production
     server: {{connection: vectorizer_default, url: {url}}}
     store: file://{backups}
+    copies: ["s3://aws_default@{bucket}"]
 """
+BUCKET = "vectorizer-backups"
 
 
 class DemoError(RuntimeError):
@@ -45,8 +48,18 @@ class Stage:
 
     @property
     def store(self) -> str:
-        """The deployment's root."""
-        return f"file://{self.folder / 'backups' / DEPLOYMENT}"
+        """The deployment's root, on this disk."""
+        return f"file://{self.disk / DEPLOYMENT}"
+
+    @property
+    def copy(self) -> str:
+        """Where its copy lies, off-site."""
+        return f"s3://{BUCKET}/{DEPLOYMENT}"
+
+    @property
+    def disk(self) -> Path:
+        """What the primary store lies on."""
+        return self.folder / "backups"
 
     def command(self, *arguments: str) -> Any:  # noqa: ANN401
         """Call `vectorizer-backup … --json` and give its document.
@@ -87,15 +100,17 @@ def fresh_folder(folder: Path) -> Iterator[Path]:
         yield folder
 
 
-def airflow_for(folder: Path, server_url: str) -> AirflowProcess:
+def airflow_for(folder: Path, server_url: str, bucket: SeaweedFS) -> AirflowProcess:
     """Write the deployment down and make an Airflow that knows it; it is not started yet."""
     backups = folder / "backups"
     config = folder / "deployments.yaml"
-    config.write_text(DEPLOYMENTS.format(name=DEPLOYMENT, url=server_url, backups=backups))
+    config.write_text(DEPLOYMENTS.format(name=DEPLOYMENT, url=server_url, backups=backups, bucket=BUCKET))
     connection = json.dumps({"conn_type": "vectorizer", "host": server_url})
     environment = {
         "VECTORIZER_BACKUP_CONFIG": str(config),
         "AIRFLOW_CONN_VECTORIZER_DEFAULT": connection,
+        "AIRFLOW_CONN_AWS_DEFAULT": bucket.connection(),
+        **bucket.environment(),
     }
     process = AirflowProcess(
         folder / "airflow",

@@ -1,5 +1,6 @@
-"""The main job, step by step: back up, verify, lose, restore, compare."""
+"""The main job, step by step: back up, copy, verify, lose the data and the disk, restore, compare, rebuild."""
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from demo.docstrings import Text
 from demo.screen import Screen
 from demo.stage import APPROVER, DEPLOYMENT, REQUESTER, DemoError, Stage
 from demo.vectorizer import DIMENSION, Content
-from sandbox.airflow_client import AirflowError
+from services.airflow_client import AirflowError
 
 BACKUP_DAG = f"vectorizer_{DEPLOYMENT}_full_backup"
 VERIFICATION_DAG = f"vectorizer_{DEPLOYMENT}_verification"
@@ -41,15 +42,18 @@ class Story:
         backup = self.back_up()
         self.verify()
         self.damage()
+        self.lose_the_disk()
         self.restore(backup)
-        return self.compare()
+        same = self.compare()
+        self.rebuild(backup)
+        return same
 
     def meet_dags(self) -> None:
         """Wait until Airflow has read the DAGs."""
         client, dags = self.stage.airflow.client(REQUESTER), (BACKUP_DAG, VERIFICATION_DAG, RESTORE_DAG)
         try:
             client.wait_for_dags(dags, DAGS_SECONDS)
-        except AirflowError as error:
+        except (AirflowError, TimeoutError) as error:
             raise DemoError(f"{error}; import errors: {client.import_errors() or 'none'}") from error
         self.screen.done(f"it knows {', '.join(dags)}")
 
@@ -65,6 +69,8 @@ class Story:
             f"(the vectors alone are {wording.size(floats)} of floats)"
         )
         self.screen.done(f"every byte of it was read again and found whole: verified {backup['verified']}")
+        (copy,) = self.stage.command("list", "--store", self.stage.copy)["backups"]
+        self.screen.done(f"{self.stage.copy} has it too, compared byte by byte: {wording.size(copy['bytes'])}")
         return str(backup["name"])
 
     def verify(self) -> None:
@@ -84,6 +90,11 @@ class Story:
         now = server.content()
         for name in (LOST, DAMAGED):
             self.screen.broken(f"{name}: {_told(difference(self.before[name], now.get(name)))}")
+
+    def lose_the_disk(self) -> None:
+        """Take the primary store away as well: all that is left lies off-site."""
+        shutil.rmtree(self.stage.disk)
+        self.screen.broken(f"{self.stage.store}: gone, with every backup on it")
 
     def restore(self, backup: str) -> None:
         """Ask for it as one person, look at the plan and approve it as another."""
@@ -107,6 +118,14 @@ class Story:
         )
         kept = [name for name in self.stage.server.names() if name not in self.before]
         self.screen.done(f"what was replaced is kept until somebody releases it: {wording.listing(kept)}")
+
+    def rebuild(self, backup: str) -> None:
+        """Make a new primary store and bring back what the copy has."""
+        self.screen.title("A new disk")
+        self.stage.command("store", "init", self.stage.store, "--deployment", DEPLOYMENT)
+        self.stage.command("sync", "--store", self.stage.store, "--copy", self.stage.copy, "--direction", "back")
+        report = self.stage.command("verify", backup, "--store", self.stage.store)
+        self.screen.done(f"{self.stage.store} has {backup} again: {report['vectors']:,} vectors read and right")
 
     def compare(self) -> bool:
         """Read everything again, by other means than the product's, and compare it with what was there at first."""

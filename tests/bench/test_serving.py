@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import requests
 
 from bench.data import VERSION, as_text, blocks
-from bench.parameters import COLLECTION, Kept, Shape
+from bench.parameters import COLLECTION, SECOND, Kept, Shape
 from bench.process import served
 from bench.serving.answers import SAMPLE
 from sandbox.process import SandboxProcess
@@ -119,6 +120,25 @@ def test_data_are_repeated_under_other_ids(rendered: Path) -> None:
     assert len({point["id"] for point in points}) == 180
     assert [point["vector"] for point in points[:60]] * 3 == [point["vector"] for point in points]
     assert middle == {"points": points[50:150], "next_page_offset": points[149]["id"]}
+
+
+def test_several_collections_hold_the_same_data(rendered: Path) -> None:
+    with served(SHAPE, rendered=rendered, collections=[COLLECTION, SECOND]) as url:
+        assert asked(url, "{collections{name vectorCount}}") == {
+            "collections": [{"name": name, "vectorCount": SHAPE.vectors} for name in (COLLECTION, SECOND)]
+        }
+        other = requests.post(f"{url}/qdrant/collections/{SECOND}/points/scroll", json={"limit": 100}, timeout=10)
+        assert other.content == scrolled(url, limit=100).content
+
+
+@pytest.mark.parametrize("repetitions", [1, 2])
+def test_an_answer_keeps_the_pace_it_is_given(tmp_path: Path, repetitions: int) -> None:
+    shape = Shape(Kept.FLOATS, 2000, 64)
+    with served(shape, repetitions, tmp_path) as free, served(shape, repetitions, tmp_path, pace=2e6) as url:
+        wanted = scrolled(free, limit=10_000).content
+        began = time.monotonic()
+        assert scrolled(url, limit=10_000).content == wanted
+        assert time.monotonic() - began > len(wanted) / 2e6 * 0.9
 
 
 def test_more_is_counted_and_served_than_the_sandbox_holds(tmp_path: Path) -> None:

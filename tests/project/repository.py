@@ -10,6 +10,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
+PACKAGES = ("include", "plugins", "sandbox", "services", "demo", "bench")
+
 MODULE_LINES = 300
 TEST_LINES = 500
 DAG_LINES = 60

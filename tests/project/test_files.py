@@ -46,7 +46,7 @@ def test_a_forbidden_line_is_found(line: str) -> None:
     [
         ("dags", repository.DAG_LINES),
         ("tests", repository.TEST_LINES),
-        *((folder, repository.MODULE_LINES) for folder in ("include", "plugins", "sandbox", "demo", "bench")),
+        *((folder, repository.MODULE_LINES) for folder in repository.PACKAGES),
     ],
 )
 def test_modules_stay_short_and_dag_files_shorter(below: str, limit: int) -> None:

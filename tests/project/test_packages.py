@@ -15,7 +15,7 @@ BIN = Path(sys.executable).parent
 
 IMPORT_EVERYTHING = """
 import sys
-for name in ("airflow", "vectorizer_backup", "sandbox"):
+for name in ("airflow", "vectorizer_backup", "sandbox", "services"):
     sys.modules[name] = None
 import importlib, pkgutil, backup_engine
 for found in pkgutil.walk_packages(backup_engine.__path__, "backup_engine."):
@@ -52,7 +52,7 @@ def test_the_command_line_helps_without_airflow() -> None:
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A copy of everything that is built or linted."""
-    for name in ("include", "plugins", "sandbox", "demo", "bench"):
+    for name in repository.PACKAGES:
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(repository.ROOT / name, tmp_path / name, ignore=ignored)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
