@@ -3,26 +3,34 @@
 import os
 import subprocess
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from backup_engine import wording
 from backup_engine.model import system_clock
 from backup_engine.vectorizer.credentials import from_environment
 from backup_engine.vectorizer.server import VectorizerServer, connect
-from bench.figures import TENFOLD, best, figures
+from bench.figures import TENFOLD, best, figures, side_by_side_figures
 from bench.live import drop, filled, forecast, possible
-from bench.measurement import Measurement, Step, measured
+from bench.measurement import Measurement, SideBySide, Step, measured
 from bench.parameters import COLLECTION, Kept, Shape, restored_name
 from bench.process import FOLDER, served
 from bench.result import Result, SetResult
 from bench.showing import show
+from bench.stores import s3_server
+from bench.workers import STREAMS, side_by_side
 
 _LIVE_VECTORS, _VECTORS = 20_000, 100_000
 _WARMING = Shape(Kept.SQ8, 1000, 384)
-_ORDER = (Step.READ, Step.GUIDE, Step.CAPTURE, Step.VERIFY_FULL, Step.VERIFY_QUICK, Step.RESTORE)
+_ORDER = tuple(Step)
+_TENFOLD = (Step.CAPTURE, Step.COPY_TO_S3, Step.CAPTURE_TO_S3, Step.COPY_S3_TO_S3)
+_PACES = (None, 100e6)
+"""How fast the server answers where workers share the work: as fast as it can, and as over a gigabit line."""
 
 _console = Console()
 
@@ -42,8 +50,10 @@ def main(
     at, load = system_clock(), os.getloadavg()[0]
     number = vectors or (_LIVE_VECTORS if live else _VECTORS)
     shapes = [Shape(kept, number, dimension) for kept in Kept]
-    _warm_up()
-    version, sets = _on_live(live, shapes, rounds) if live else _on_served(shapes, rounds)
+    with s3_server():
+        _warm_up()
+        version, sets = _on_live(live, shapes, rounds) if live else _on_served(shapes, rounds)
+    workers = () if live else tuple(_workers(shapes[0], rounds))
     result = Result(
         at=at,
         server=live or "pre-rendered",
@@ -51,6 +61,8 @@ def main(
         cores=os.cpu_count() or 1,
         load=load,
         sets=tuple(sets),
+        workers=workers,
+        figures=side_by_side_figures(workers),
     )
     (FOLDER / "result.json").write_text(result.model_dump_json(indent=1) + "\n")
     show(result, _console)
@@ -72,7 +84,7 @@ def _on_served(shapes: list[Shape], rounds: int) -> tuple[str, list[SetResult]]:
             version = server.facts().version
             measurements = _rounds(url, server, COLLECTION, rounds)
         with served(shape, TENFOLD) as url, _folder() as folder:
-            tenfold = _one(Step.CAPTURE, url, COLLECTION, folder)
+            tenfold = {step: _one(step, url, COLLECTION, folder) for step in _TENFOLD}
         sets.append(_set(shape, measurements, tenfold))
     return version, sets
 
@@ -88,8 +100,20 @@ def _on_live(url: str, shapes: list[Shape], rounds: int) -> tuple[str, list[SetR
         began = time.perf_counter()
         with filled(server, shape) as collection:
             _console.print(f"  filled at {shape.vectors / (time.perf_counter() - began):,.0f} vectors a second")
-            sets.append(_set(shape, _rounds(url, server, collection, rounds), None))
+            sets.append(_set(shape, _rounds(url, server, collection, rounds), {}))
     return facts.version, sets
+
+
+def _workers(shape: Shape, rounds: int) -> Iterator[SideBySide]:
+    """Export two collections by one worker and by two, at least twice each: neither core is kept for one of them."""
+    for pace in _PACES:
+        with served(shape, collections=STREAMS, pace=pace, cores=os.sched_getaffinity(0)) as url:
+            for _ in range(max(2, rounds)):
+                for number in (1, 2):
+                    with _folder() as folder:
+                        one = side_by_side(url, Path(folder), number, pace)
+                    _console.print(f"  {wording.count(number, 'worker')}: {one.seconds:.2f} s", highlight=False)
+                    yield one
 
 
 def _rounds(url: str, server: VectorizerServer, collection: str, rounds: int) -> dict[Step, tuple[Measurement, ...]]:
@@ -118,14 +142,14 @@ def _one(step: Step, url: str, collection: str, folder: str) -> Measurement:
     return one
 
 
-def _set(shape: Shape, rounds: dict[Step, tuple[Measurement, ...]], tenfold: Measurement | None) -> SetResult:
+def _set(shape: Shape, rounds: dict[Step, tuple[Measurement, ...]], tenfold: dict[Step, Measurement]) -> SetResult:
     return SetResult(
         kept=shape.kept,
         vectors=shape.vectors,
         dimension=shape.dimension,
         rounds=rounds,
         tenfold=tenfold,
-        figures=figures(shape.kept, best(rounds), tenfold, live=tenfold is None),
+        figures=figures(shape.kept, best(rounds), tenfold, live=not tenfold),
     )
 
 

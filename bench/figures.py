@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 
+from backup_engine import wording
 from backup_engine.model import Document
-from bench.measurement import Measurement, Step
+from bench.measurement import Measurement, SideBySide, Step
 from bench.parameters import Kept
 
 REAL_RATE = 300.0
@@ -14,7 +15,8 @@ TENFOLD = 10
 """How many times as much the capture reads that shows whether memory stays flat."""
 
 _MIB = 1 << 20
-_OWN_STEPS = (Step.CAPTURE, Step.VERIFY_FULL, Step.VERIFY_QUICK, Step.RESTORE)
+COPIES = (Step.COPY_TO_S3, Step.COPY_S3_TO_S3)
+_OWN_STEPS = (Step.CAPTURE, Step.VERIFY_FULL, Step.VERIFY_QUICK, Step.RESTORE, Step.CAPTURE_TO_S3, *COPIES)
 
 
 class Unit(StrEnum):
@@ -54,14 +56,37 @@ def best(rounds: Mapping[Step, Sequence[Measurement]]) -> dict[Step, Measurement
 
 
 def figures(
-    kept: Kept, steps: Mapping[Step, Measurement], tenfold: Measurement | None, *, live: bool
+    kept: Kept, steps: Mapping[Step, Measurement], tenfold: Mapping[Step, Measurement], *, live: bool
 ) -> tuple[Figure, ...]:
     """Compare the steps of one run.
 
-    :param tenfold: a capture of ten times the data; None where there was none
+    :param tenfold: steps with ten times the data; empty where there were none
     :param live: measured against a real server, whose own time is part of every step's
     """
-    return (*_serving(steps[Step.READ], live), *_capture(kept, steps), *_own(steps, tenfold, live))
+    return (
+        *_serving(steps[Step.READ], live),
+        *_capture(kept, steps),
+        *_own(steps, tenfold, live),
+        *_stores(steps, tenfold),
+    )
+
+
+def side_by_side_figures(measured: Sequence[SideBySide]) -> tuple[Figure, ...]:
+    """Compare what several workers took with what one took; the fastest run of each counts."""
+    quickest: dict[tuple[float | None, int], float] = {}
+    for one in measured:
+        kind = (one.pace, one.workers)
+        quickest[kind] = min(one.seconds, quickest.get(kind, one.seconds))
+    return tuple(
+        _ratio(f"{workers} workers ÷ one, {pace_name(pace)}", quickest[pace, 1] / seconds, at_least=_TWICE)
+        for (pace, workers), seconds in quickest.items()
+        if workers > 1
+    )
+
+
+def pace_name(pace: float | None) -> str:
+    """Say how fast the server answers."""
+    return f"answers at {wording.size(pace)}/s" if pace else "answers as fast as they are taken"
 
 
 def _serving(read: Measurement, live: bool) -> Iterator[Figure]:
@@ -89,19 +114,37 @@ def _capture(kept: Kept, steps: Mapping[Step, Measurement]) -> Iterator[Figure]:
     yield _ratio("full verification rate ÷ capture rate", capture.seconds / verify.seconds, at_least=3)
 
 
+_TWICE = 1.7
+"""What two workers are to make of twice the hands: some is lost to memory, caches and the server they share."""
+
 _FLAT = 1.25
 """Digests are held up to 262,144 records and spilled beyond: some 30 MiB that the smaller capture does not need yet."""
 
 
-def _own(steps: Mapping[Step, Measurement], tenfold: Measurement | None, live: bool) -> Iterator[Figure]:
+def _own(steps: Mapping[Step, Measurement], tenfold: Mapping[Step, Measurement], live: bool) -> Iterator[Figure]:
     restore = steps[Step.RESTORE]
     whole = restore.seconds if live else restore.vectors / REAL_RATE
     yield Figure(name="own share of a restore", value=restore.cpu_seconds / whole, unit=Unit.SHARE, at_most=0.1)
-    peaks = [steps[step].memory_bytes for step in _OWN_STEPS] + ([tenfold.memory_bytes] if tenfold else [])
+    peaks = [steps[step].memory_bytes for step in _OWN_STEPS] + [one.memory_bytes for one in tenfold.values()]
     yield Figure(name="memory of a worker, the most", value=max(peaks), unit=Unit.BYTES, at_most=512 * _MIB)
-    if tenfold:
-        ratio = tenfold.memory_bytes / steps[Step.CAPTURE].memory_bytes
+    if Step.CAPTURE in tenfold:
+        ratio = tenfold[Step.CAPTURE].memory_bytes / steps[Step.CAPTURE].memory_bytes
         yield _ratio(f"memory of a capture, {TENFOLD} times the data ÷ once", ratio, at_most=_FLAT)
+
+
+_FLAT_COPY = 1.1
+"""A copy holds some pieces of the archive and nothing that grows with it."""
+
+
+def _stores(steps: Mapping[Step, Measurement], tenfold: Mapping[Step, Measurement]) -> Iterator[Figure]:
+    rate = steps[Step.CAPTURE].seconds / steps[Step.CAPTURE_TO_S3].seconds
+    yield _ratio("capture rate, primary on S3 ÷ local", rate, at_least=0.6)
+    for step in COPIES:
+        copy = steps[step]
+        yield Figure(name=f"{step.value}, rate", value=copy.bytes / copy.seconds, unit=Unit.BYTES_A_SECOND)
+        if step in tenfold:
+            ratio = tenfold[step].memory_bytes / copy.memory_bytes
+            yield _ratio(f"memory of {step.value}, {TENFOLD} times the data ÷ once", ratio, at_most=_FLAT_COPY)
 
 
 def _ratio(name: str, value: float, at_most: float | None = None, at_least: float | None = None) -> Figure:

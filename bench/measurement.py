@@ -21,6 +21,9 @@ class Step(StrEnum):
     * capture: from the first question to the committed backup
     * verify-full, verify-quick: the two levels of verification
     * restore: plan, load, compare, publish
+    * capture-to-s3: as capture, the primary is an S3 server
+    * copy-to-s3: the newest backup of the local store, copied to the S3 server and compared
+    * copy-s3-to-s3: the newest backup of the primary on the S3 server, copied to another store there
     """
 
     READ = "read"
@@ -29,6 +32,9 @@ class Step(StrEnum):
     VERIFY_FULL = "verify-full"
     VERIFY_QUICK = "verify-quick"
     RESTORE = "restore"
+    CAPTURE_TO_S3 = "capture-to-s3"
+    COPY_TO_S3 = "copy-to-s3"
+    COPY_S3_TO_S3 = "copy-s3-to-s3"
 
 
 class Measurement(Document):
@@ -46,6 +52,25 @@ class Measurement(Document):
     memory_bytes: int
     vectors: int
     bytes: int
+
+
+class SideBySide(Document):
+    """Two collections exported by so many workers.
+
+    :param workers: processes, each with its streams one after the other
+    :param pace: bytes a second of each answer of the server; None is as fast as it can
+    :param seconds: from the word to begin until the last one had ended
+    :param cpu_seconds: user and system, of all workers
+    :param busy: share of the machine's cores that was not idle meanwhile, whatever they did
+    :param vectors: records exported
+    """
+
+    workers: int
+    pace: float | None
+    seconds: float
+    cpu_seconds: float
+    busy: float
+    vectors: int
 
 
 def measured(step: Step, url: str, folder: str, collection: str) -> Measurement:

@@ -6,6 +6,9 @@ from enum import StrEnum
 from backup_engine.model import CollectionConfiguration, Hnsw, Metric, Quantization
 
 COLLECTION = "bench"
+BUCKET = "bench"
+SECOND = "bench-2"
+"""Another collection with the same records, for workers that share the work."""
 
 
 class Kept(StrEnum):

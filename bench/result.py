@@ -4,7 +4,7 @@ from typing import Literal
 
 from backup_engine.model import Document, Moment
 from bench.figures import Figure
-from bench.measurement import Measurement, Step
+from bench.measurement import Measurement, SideBySide, Step
 from bench.parameters import Kept
 
 
@@ -13,7 +13,7 @@ class SetResult(Document):
 
     :param kept: how the collection keeps its vectors
     :param rounds: every run of every step, in the order they ran
-    :param tenfold: a capture of ten times the data; None against a live server
+    :param tenfold: the steps that ran with ten times the data; empty against a live server
     :param figures: made of the fastest round of each step
     """
 
@@ -21,7 +21,7 @@ class SetResult(Document):
     vectors: int
     dimension: int
     rounds: dict[Step, tuple[Measurement, ...]]
-    tenfold: Measurement | None
+    tenfold: dict[Step, Measurement]
     figures: tuple[Figure, ...]
 
 
@@ -33,12 +33,16 @@ class Result(Document):
     :param server_version: what the server says it is
     :param cores: of the machine; each step has one of them to itself
     :param load: running processes when it began, as an average over a minute: above 1, others were at work
+    :param workers: every export by one worker and by two; empty against a live server
+    :param figures: made of the fastest of these
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     at: Moment
     server: str
     server_version: str
     cores: int
     load: float
     sets: tuple[SetResult, ...]
+    workers: tuple[SideBySide, ...] = ()
+    figures: tuple[Figure, ...] = ()

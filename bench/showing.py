@@ -6,33 +6,30 @@ from rich.console import Console
 from rich.table import Table
 
 from backup_engine import wording
-from bench.figures import Figure, Unit, best
-from bench.measurement import Measurement
+from bench.figures import Figure, Unit, best, pace_name
+from bench.measurement import Measurement, SideBySide
 from bench.result import Result, SetResult
 
 STEP_HEADER = ("step", "time", "CPU", "memory", "bytes")
 FIGURE_HEADER = ("figure", "value", "budget", "")
+WORKER_HEADER = ("workers", "server", "time", "CPU of the workers", "machine busy")
+_SIDE_BY_SIDE = "two collections exported by one worker and by two"
 
 
 def show(result: Result, console: Console) -> None:
     """Print the tables, then the Markdown."""
     console.print(title(result), style="bold")
-    for one in result.sets:
-        for header, rows in _tables(one):
-            table = Table(*header, title=_name(one))
-            for row in rows:
-                table.add_row(*row, style="red" if row[-1] == MISSED else None)
-            console.print(table)
+    for name, header, rows in _all_tables(result):
+        table = Table(*header, title=name)
+        for row in rows:
+            table.add_row(*row, style="red" if row[-1] == MISSED else None)
+        console.print(table)
     console.print(markdown(result), markup=False, highlight=False, soft_wrap=True)
 
 
 def markdown(result: Result) -> str:
     """Write the result as Markdown."""
-    tables = (
-        f"**{_name(one)}**\n\n{wording.markdown_table(header, rows)}"
-        for one in result.sets
-        for header, rows in _tables(one)
-    )
+    tables = (f"**{name}**\n\n{wording.markdown_table(header, rows)}" for name, header, rows in _all_tables(result))
     return "\n\n".join((title(result), *tables))
 
 
@@ -52,12 +49,32 @@ def _name(one: SetResult) -> str:
     return f"{one.vectors:,} x {one.dimension} kept as {one.kept}"
 
 
-def _tables(one: SetResult) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:
+_Table = tuple[str, tuple[str, ...], list[tuple[str, ...]]]
+
+
+def _all_tables(result: Result) -> Iterator[_Table]:
+    for one in result.sets:
+        yield from _tables(one)
+    if result.workers:
+        yield _SIDE_BY_SIDE, WORKER_HEADER, [_worker_row(one) for one in result.workers]
+        yield _SIDE_BY_SIDE, FIGURE_HEADER, [_figure_row(figure) for figure in result.figures]
+
+
+def _tables(one: SetResult) -> Iterator[_Table]:
     steps = [(step.value, measured) for step, measured in best(one.rounds).items()]
-    if one.tenfold:
-        steps.append((f"capture of {one.tenfold.vectors:,}", one.tenfold))
-    yield STEP_HEADER, [_step_row(name, measured) for name, measured in steps]
-    yield FIGURE_HEADER, [_figure_row(figure) for figure in one.figures]
+    steps += [(f"{step.value} of {measured.vectors:,}", measured) for step, measured in one.tenfold.items()]
+    yield _name(one), STEP_HEADER, [_step_row(name, measured) for name, measured in steps]
+    yield _name(one), FIGURE_HEADER, [_figure_row(figure) for figure in one.figures]
+
+
+def _worker_row(one: SideBySide) -> tuple[str, ...]:
+    return (
+        f"{one.workers}",
+        pace_name(one.pace),
+        f"{one.seconds:.2f} s",
+        f"{one.cpu_seconds:.2f} s",
+        f"{one.busy:.0%}",
+    )
 
 
 def _step_row(name: str, one: Measurement) -> tuple[str, ...]:

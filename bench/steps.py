@@ -4,6 +4,7 @@ The clocks start when everything is imported, as it is in a worker that waits fo
 """
 
 import os
+import re
 import resource
 import sys
 import time
@@ -16,6 +17,7 @@ from backup_engine.archive.manifest import BackupState, Sidecar, archive_key
 from backup_engine.archive.reading import ArchiveReader, StoredObject
 from backup_engine.capture.request import CaptureRequest
 from backup_engine.catalog import Backup, Catalog
+from backup_engine.copies.copying import copy_backup
 from backup_engine.model import system_clock
 from backup_engine.records import VerificationLevel
 from backup_engine.restore.execution import execute_restore
@@ -31,7 +33,7 @@ from backup_engine.vectorizer.server import VectorizerServer, connect
 from backup_engine.verification import verify_backup
 from bench.guide import authorization, back_up_as_the_guide_says
 from bench.measurement import Measurement, Step
-from bench.parameters import COLLECTION, restored_name
+from bench.parameters import BUCKET, COLLECTION, restored_name
 from bench.plain import read_plainly
 
 _STATUS = Path("/proc/self/status")
@@ -58,6 +60,19 @@ class Place:
         store = open_store(f"file://{self.folder / 'store'}")
         init_store(store, "bench", system_clock, token)
         return store
+
+    def bucket(self, name: str) -> Store:
+        """Open a store on the S3 server, made by whoever comes first.
+
+        :param name: tells the stores of one folder apart
+        """
+        store = open_store(self.bucket_url(name))
+        init_store(store, "bench", system_clock, token)
+        return store
+
+    def bucket_url(self, name: str) -> str:
+        """Say where such a store lies."""
+        return f"s3://{BUCKET}/{re.sub(r'[^A-Za-z0-9-]', '-', self.folder.name)}/{name}"
 
     def newest(self, store: Store) -> Backup:
         """Find the backup that a capture left."""
@@ -91,7 +106,25 @@ def guide(place: Place) -> Done:
 
 def capture(place: Place) -> Done:
     """Read the collection and commit it."""
-    store = place.store()
+    return _captured(place, place.store())
+
+
+def capture_to_s3(place: Place) -> Done:
+    """Read the collection and commit it in a store on the S3 server."""
+    return _captured(place, place.bucket("primary"))
+
+
+def copy_to_s3(place: Place) -> Done:
+    """Copy the newest backup of the local store."""
+    return _copied(place, place.store(), "copy")
+
+
+def copy_s3_to_s3(place: Place) -> Done:
+    """Copy the newest backup of the S3 server's primary to another store there."""
+    return _copied(place, place.bucket("primary"), "copy-of-primary")
+
+
+def _captured(place: Place, store: Store) -> Done:
     request = CaptureRequest(
         run_key=random_run_key(),
         deployment="bench",
@@ -102,6 +135,15 @@ def capture(place: Place) -> Done:
     made = run_capture(request, place.server(), store, system_clock, token, temporary=place.folder)
     assert made.state is BackupState.GOOD, made.reasons  # noqa: S101
     return Done(made.vectors, made.bytes)
+
+
+def _copied(place: Place, source: Store, name: str) -> Done:
+    backup, target = place.newest(source), place.bucket(name)
+    report = copy_backup(
+        backup.folder, backup.name, source, target, clock=system_clock, token=token(), to=place.bucket_url(name)
+    )
+    assert report.copied == report.compared == backup.archive.bytes, report  # noqa: S101
+    return Done(backup.manifest.clear.vectors, report.bytes)
 
 
 def verify_full(place: Place) -> Done:
@@ -139,18 +181,21 @@ STEPS: dict[Step, Callable[[Place], Done]] = {
     Step.VERIFY_FULL: verify_full,
     Step.VERIFY_QUICK: verify_quick,
     Step.RESTORE: restore,
+    Step.CAPTURE_TO_S3: capture_to_s3,
+    Step.COPY_TO_S3: copy_to_s3,
+    Step.COPY_S3_TO_S3: copy_s3_to_s3,
 }
 
 
 def main() -> None:
     """Measure one step and print what came of it."""
     step, url, folder, *collection = sys.argv[1:]
-    began, used = time.perf_counter(), _cpu_seconds()
+    began, used = time.perf_counter(), cpu_seconds()
     done = STEPS[Step(step)](Place(url, Path(folder).absolute(), *collection))
     measured = Measurement(
         seconds=time.perf_counter() - began,
-        cpu_seconds=_cpu_seconds() - used,
-        memory_bytes=_memory_bytes(),
+        cpu_seconds=cpu_seconds() - used,
+        memory_bytes=memory_bytes(),
         vectors=done.vectors,
         bytes=done.bytes,
     )
@@ -167,13 +212,13 @@ def _verified(place: Place, level: VerificationLevel) -> Done:
     return Done(backup.manifest.clear.vectors, report.bytes)
 
 
-def _cpu_seconds() -> float:
+def cpu_seconds() -> float:
     """Sum up user and system time of this process and of all it started."""
     usages = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
     """Tell the peak of this program's own memory; ``ru_maxrss`` would know that of whoever started it too."""
     line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

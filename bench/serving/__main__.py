@@ -1,4 +1,4 @@
-"""`python -m bench.serving KEPT VECTORS DIMENSION [--repetitions N] [--port P]`: serve a data set until told to end."""
+"""`python -m bench.serving KEPT VECTORS DIMENSION [--repetitions N] [--pace B] [--port P]`: serve until told to end."""
 
 import argparse
 import os
@@ -8,7 +8,7 @@ import tempfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from bench.parameters import Kept, Shape
+from bench.parameters import COLLECTION, Kept, Shape
 from bench.process import READY, RENDERED
 from bench.serving.answers import Answers
 from bench.serving.pieces import length_of, send
@@ -17,9 +17,10 @@ from bench.serving.pieces import length_of, send
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, port: int, answers: Answers) -> None:
+    def __init__(self, port: int, answers: Answers, pace: float | None) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.answers = answers
+        self.pace = pace
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -36,7 +37,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(length_of(answer.pieces)))
         self.end_headers()
-        send(self.connection, answer.pieces)
+        send(self.connection, answer.pieces, self.server.pace)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _answer  # noqa: N815
 
@@ -51,13 +52,16 @@ def main() -> None:
     parser.add_argument("vectors", type=int)
     parser.add_argument("dimension", type=int)
     parser.add_argument("--repetitions", type=int, default=1, choices=range(1, 11))
+    parser.add_argument("--collections", nargs="+", default=[COLLECTION], metavar="NAME")
+    parser.add_argument("--pace", type=float, help="bytes a second of each answer; as fast as it can without")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--rendered", type=Path, default=RENDERED)
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with tempfile.TemporaryDirectory(prefix="bench-") as data_dir:
         shape = Shape(given.kept, given.vectors, given.dimension)
-        server = _Server(given.port, Answers(given.rendered, Path(data_dir), shape, given.repetitions))
+        answers = Answers(given.rendered, Path(data_dir), shape, given.repetitions, given.collections)
+        server = _Server(given.port, answers, given.pace)
         sys.stdout.write(f"{READY}http://127.0.0.1:{server.server_port}{os.linesep}")
         sys.stdout.flush()
         server.serve_forever()

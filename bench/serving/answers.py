@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -17,7 +17,8 @@ from bench.rendering import BACKUP, SCROLL, Records, rendered
 from bench.serving.pieces import Piece, spans
 from sandbox.collection import Collection, Record
 from sandbox.database import Database
-from sandbox.routes import collections, status
+from sandbox.routes import collections as routes_of_collections
+from sandbox.routes import status
 from sandbox.server import create_app
 from sandbox.settings import Settings
 
@@ -43,19 +44,31 @@ class Answers:
 
     :param folder: renderings are kept there, and the sandbox's own data
     :param repetitions: how often the data set is repeated, under other ids; at most ten
+    :param collections: names of those that hold it
     """
 
-    def __init__(self, folder: Path, data_dir: Path, shape: Shape, repetitions: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data_dir: Path,
+        shape: Shape,
+        repetitions: int = 1,
+        collections: Sequence[str] = (COLLECTION,),
+    ) -> None:
         self._texts = rendered(folder, shape)
         for records in self._texts.values():
             records.warm()
-        for routes in (collections, status):  # a server whose embedding model has this dimension, so floats can be kept
+        for routes in (
+            routes_of_collections,
+            status,
+        ):  # a server whose embedding model has this dimension, so floats can be kept
             vars(routes).update(PROVIDER_DIMENSION=shape.dimension)
         app = create_app(data_dir)
         self._database: Database = app.state.database
         self._client = TestClient(app, raise_server_exceptions=False)
         self._lock = Lock()
-        _hold(self._database, shape, repetitions)
+        for name in collections:
+            _hold(self._database, name, shape, repetitions)
 
     def answer(self, method: str, path: str, media_type: str, body: bytes) -> Answer:
         """Answer one request."""
@@ -108,9 +121,9 @@ class Answers:
         yield listed[at:]
 
 
-def _hold(database: Database, shape: Shape, repetitions: int) -> None:
+def _hold(database: Database, name: str, shape: Shape, repetitions: int) -> None:
     settings = Settings(shape.dimension, quantization=shape.configuration.quantization.value)
-    collection = database.create(COLLECTION, settings)
+    collection = database.create(name, settings)
     block = next(blocks(min(SAMPLE, shape.vectors), shape.dimension))
     collection.insert([
         Record(key, vector, as_text(payload))

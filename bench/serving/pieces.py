@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +12,27 @@ from bench.data import record_id
 from bench.rendering import Records
 
 _COPIED = 8 << 20
+_SENT = 1 << 20
 _DIGIT = len('{"id":"') + record_id(0, 0).index("0")
 """Where in a record's text the digit of its repetition stands."""
+
+
+class Pace:
+    """How fast one answer goes.
+
+    :param rate: bytes a second; None is no bound
+    """
+
+    def __init__(self, rate: float | None) -> None:
+        self._rate = rate
+        self._began = time.monotonic()
+        self._sent = 0
+
+    def keep(self, sent: int) -> None:
+        """Wait until so many more bytes may have gone."""
+        self._sent += sent
+        if self._rate:
+            time.sleep(max(0.0, self._began + self._sent / self._rate - time.monotonic()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +53,16 @@ class Span:
         """Bytes."""
         return self.records.span(self.first, self.beyond)[1]
 
-    def send(self, connection: socket.socket) -> None:
+    def send(self, connection: socket.socket, pace: Pace) -> None:
         """Send the file's own bytes, or copies with another digit in every id."""
         with self.records.path.open("rb", buffering=0) as file:
             if self.repetition == 0:
-                _send_file(connection, file.fileno(), *self.records.span(self.first, self.beyond))
+                _send_file(connection, file.fileno(), *self.records.span(self.first, self.beyond), pace)
                 return
             for first, beyond in self._parts():
-                connection.sendall(self._renamed(file.fileno(), first, beyond))
+                copied = self._renamed(file.fileno(), first, beyond)
+                connection.sendall(copied)
+                pace.keep(len(copied))
 
     def _parts(self) -> Iterator[tuple[int, int]]:
         at = self.first
@@ -78,16 +100,22 @@ def length_of(pieces: Sequence[Piece]) -> int:
     return sum(len(piece) if isinstance(piece, bytes) else piece.length for piece in pieces)
 
 
-def send(connection: socket.socket, pieces: Sequence[Piece]) -> None:
-    """Send them one after the other."""
+def send(connection: socket.socket, pieces: Sequence[Piece], pace: float | None = None) -> None:
+    """Send them one after the other.
+
+    :param pace: bytes a second; None is as fast as the client takes them
+    """
+    paced = Pace(pace)
     for piece in pieces:
         if isinstance(piece, bytes):
             connection.sendall(piece)
+            paced.keep(len(piece))
         else:
-            piece.send(connection)
+            piece.send(connection, paced)
 
 
-def _send_file(connection: socket.socket, file: int, start: int, length: int) -> None:
+def _send_file(connection: socket.socket, file: int, start: int, length: int, pace: Pace) -> None:
     while length:
-        sent = os.sendfile(connection.fileno(), file, start, length)
+        sent = os.sendfile(connection.fileno(), file, start, min(length, _SENT))
         start, length = start + sent, length - sent
+        pace.keep(sent)
