@@ -24,6 +24,7 @@ from backup_engine.names import Place, Reservation
 from backup_engine.records import Copied, acknowledge_backup, read_records
 from backup_engine.storage.contract import READ_CHUNK
 from backup_engine.storage.memory import MemoryStore
+from backup_engine.verification import VerificationLevel, verify_backup
 from tests.archive.builder import build, two_collections
 from tests.engine.captures import Time, capture, keys, new_store, stored_content
 from tests.engine.memory_server import MemoryServer
@@ -144,7 +145,7 @@ def test_a_commit_at_the_copy_finds_the_backup_of_its_own_run():
     assert len(Catalog(target, clock).backups()) == 1
 
 
-def test_what_a_person_said_of_it_goes_with_it_and_verifications_do_not():
+def test_what_a_person_said_of_it_goes_with_it():
     clock = Time()
     suspect = build(*two_collections(), state=BackupState.SUSPECT)
     source, target = place("one", clock, suspect), place("two", clock)
@@ -154,6 +155,38 @@ def test_what_a_person_said_of_it_goes_with_it_and_verifications_do_not():
     [backup] = Catalog(target, clock).backups()
     assert (backup.state, backup.acknowledgement.why) == (BackupState.GOOD, "it was meant")
     assert [record.kind for record in backup.records] == ["acknowledgement"]
+
+
+def verified(store, clock, token, level=VerificationLevel.FULL):
+    return verify_backup(store, FOLDER, NAME, level, clock, token=token).passed
+
+
+def test_a_backup_that_was_read_whole_counts_as_verified_in_the_copy_that_gave_back_the_same_bytes(pair):
+    assert verified(pair.source, pair.clock, "v1")
+    pair.copy()
+    [backup] = Catalog(pair.target, pair.clock).backups()
+    assert backup.verified_at == pair.clock()
+    [record] = backup.verifications
+    assert (record.level, record.bytes) == (VerificationLevel.FULL, len(built().data))
+
+
+@pytest.mark.parametrize("levels", [[], [VerificationLevel.QUICK]], ids=["never", "quickly"])
+def test_what_was_never_read_whole_counts_as_verified_nowhere(pair, levels):
+    for level in levels:
+        assert verified(pair.source, pair.clock, "v1", level)
+    pair.copy()
+    assert [one.verified_at for one in Catalog(pair.target, pair.clock).backups()] == [None]
+
+
+def test_what_was_found_damaged_since_it_was_read_whole_is_not_vouched_for(pair):
+    assert verified(pair.source, pair.clock, "v1")
+    right = objects(pair.source)[ARCHIVE]
+    overwrite(pair.source, ARCHIVE, flipped(right))
+    pair.clock.pass_by(minutes=1)
+    assert not verified(pair.source, pair.clock, "v2")
+    overwrite(pair.source, ARCHIVE, right)
+    pair.copy()
+    assert [one.verified_at for one in Catalog(pair.target, pair.clock).backups()] == [None]
 
 
 def test_progress_is_told_in_bytes_while_it_is_written_and_while_it_is_compared(pair):

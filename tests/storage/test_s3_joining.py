@@ -12,7 +12,7 @@ from backup_engine.storage.s3.joining import (
     LARGEST_COPY,
     MOST_PARTS,
     SMALLEST_PART,
-    THRESHOLDS,
+    WAYS,
     Copied,
     Gathered,
     plan_join,
@@ -60,7 +60,7 @@ def check_plan(parts, sizes, tail):
             assert SMALLEST_PART <= part.piece.size <= LARGEST_COPY
             assert part.piece.source < len(sizes)
         else:
-            assert part_bytes(part) <= max(THRESHOLDS)
+            assert part_bytes(part) <= max(threshold for threshold, _ in WAYS)
 
 
 @settings(max_examples=150, deadline=None)
@@ -84,7 +84,12 @@ def test_at_most_five_mib_of_each_neighbour_and_what_is_small_pass_through_memor
 def test_large_sources_are_copied_without_a_byte_through_memory():
     parts = plan_join([SMALLEST_PART, 40 * MIB, 5 * LARGEST_COPY + 1], 0)
     assert all(isinstance(part, Copied) for part in parts)
-    assert len(parts) == 8
+    assert len(parts) == 2 + 41  # of 64 MiB each, several at a time
+
+
+def test_the_largest_object_is_copied_in_the_largest_pieces():
+    sizes = [LARGEST_COPY] * MOST_PARTS
+    assert len(plan_join(sizes, 0)) == MOST_PARTS
 
 
 @pytest.mark.parametrize(("count", "size"), [(20_000, 100), (12_000, 6 * MIB), (9_999, 6 * MIB), (30_000, 6 * MIB)])

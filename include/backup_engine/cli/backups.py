@@ -50,6 +50,8 @@ def create(
     reached = server_of(server, deployment, api_key_file, read_with)
     request = request_of(opened, deployment, chosen=tuple(collection or ()), label=label, allow_empty=allow_empty)
     made = capture(request, reached, opened)
+    if made.left_over:
+        say(f"the backup is made, but what the run kept meanwhile stays: {made.left_over}")
     report = verify_backup(
         opened,
         made.folder,

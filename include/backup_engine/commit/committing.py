@@ -11,7 +11,7 @@ from backup_engine.catalog import Catalog
 from backup_engine.commit.freezing import freeze, load_frozen
 from backup_engine.commit.joining import write_backup
 from backup_engine.commit.placing import reserve_place
-from backup_engine.errors import CaptureRefused, DamagedArchive, ObjectNotFound
+from backup_engine.errors import CaptureRefused, DamagedArchive, ObjectNotFound, StoreDenied
 from backup_engine.model import Clock, Document, Moment
 from backup_engine.storage.contract import Store
 from backup_engine.storage.identity import read_identity
@@ -22,6 +22,7 @@ class Committed(Document):
 
     :param bytes: size of the archive
     :param reasons: why the state is not good
+    :param left_over: why staging may not be swept; None when it was
     """
 
     name: str
@@ -34,6 +35,7 @@ class Committed(Document):
     reasons: tuple[str, ...]
     started_at: Moment
     captured_at: Moment
+    left_over: str | None = None
 
 
 def commit_capture(plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock) -> Committed:
@@ -48,7 +50,10 @@ def commit_capture(plan_key: str, result_keys: Sequence[str], store: Store, cloc
     read_identity(store)
     run_key = staging.run_of(plan_key)
     made = _find(store, run_key) or _make(plan_key, result_keys, store, clock)
-    staging.sweep(store, run_key)
+    try:
+        staging.sweep(store, run_key)
+    except StoreDenied as error:  # the backup is there, and trying again would not help
+        return made.model_copy(update={"left_over": str(error)})
     return made
 
 

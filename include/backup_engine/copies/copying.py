@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from backup_engine.copies.passage import Passage, begin_passage
 from backup_engine.copies.passing import checked
 from backup_engine.errors import DamagedArchive, InvalidInput, ObjectExists, ObjectNotFound
 from backup_engine.model import Clock, Document, Progress, silent
-from backup_engine.records import TRAVELLING_KINDS, Copied, UnreadableRecord, read_records, write_record
+from backup_engine.records import (
+    TRAVELLING_KINDS,
+    Copied,
+    UnreadableRecord,
+    Verification,
+    VerificationLevel,
+    read_records,
+    write_record,
+)
 from backup_engine.storage.address import parse_address
 from backup_engine.storage.capacity import check_room
 from backup_engine.storage.contract import Store
@@ -62,6 +71,8 @@ def copy_backup(
     known = passage.recorded()
     copied, compared = _bring(passage, known=known)
     _bring_records(passage)
+    if compared:
+        _vouch(passage)
     if compared or not known:
         size = passage.facts.bytes
         record = Copied(at=clock(), token=token, to=address, store_id=passage.target_id, bytes=size)
@@ -129,6 +140,22 @@ def _send(passage: Passage) -> int:
     except ObjectExists:  # another worker at the same copy was faster
         return 0
     return passage.facts.bytes
+
+
+def _vouch(passage: Passage) -> None:
+    """Let the source's full verification count at the target too: the very bytes it is about were just read there.
+
+    So `latest-verified` finds the backup where the primary is gone, without decoding it once more in every copy.
+    """
+    read = read_records(passage.source, passage.folder, passage.name)
+    looked = [record for record in read if isinstance(record, Verification)]
+    full = [one for one in looked if one.passed and one.level is VerificationLevel.FULL]
+    if not full or not looked[-1].passed:
+        return
+    token = f"{passage.token}-copied"  # a repair verifies once more, within the same second
+    seen = {"at": passage.clock(), "token": token, "bytes": passage.facts.bytes, "host": socket.gethostname()}
+    with suppress(ObjectExists):  # this very attempt wrote it, and did not hear so
+        write_record(passage.target, passage.folder, passage.name, full[-1].model_copy(update=seen))
 
 
 def _bring_records(passage: Passage) -> None:

@@ -183,6 +183,8 @@ class CommitBackupOperator(BaseOperator):
         keys = [str(export["result_key"]) for export in handed_on(self.exports) if export]
         store = store_of_ticket(ticket.store, ticket.store_id)
         made = commit_capture(ticket.plan_key, [key for key in keys if key.startswith(attempt)], store, system_clock)
+        if made.left_over:
+            self.log.warning("The backup is made, but what the run kept meanwhile stays: %s", made.left_over)
         sidecar = load_sidecar(store, made.folder, made.name)
         for line in read_table(sidecar.manifest.each()).splitlines():
             self.log.info("%s", line)

@@ -21,8 +21,15 @@ MOST_PARTS = 10_000
 LARGEST_COPY = 512 * _MIB
 """Bytes copied by one request. S3 takes 5 GiB; this ends well within a read timeout, and 10,000 of them are 5 TiB,
 which is the largest object."""
-THRESHOLDS = (SMALLEST_PART, 8 * _MIB, 16 * _MIB, 24 * _MIB)
-"""Bytes: from what size on a piece is copied. The first that leads to few enough parts is taken."""
+WAYS = (
+    (SMALLEST_PART, 64 * _MIB),
+    (SMALLEST_PART, LARGEST_COPY),
+    (8 * _MIB, LARGEST_COPY),
+    (16 * _MIB, LARGEST_COPY),
+    (24 * _MIB, LARGEST_COPY),
+)
+"""Bytes: from what size on a piece is copied, and how much of it by one request: small requests run side by side. The
+first way that leads to few enough parts is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ Part = Copied | Gathered
 @dataclass(slots=True)
 class _Planning:
     threshold: int
+    largest: int
     tail: int
     parts: list[Part] = field(default_factory=list)
     pending: list[Piece] = field(default_factory=list)
@@ -91,7 +99,7 @@ class _Planning:
             self.flush()
 
     def _copy(self, piece: Piece) -> None:
-        count = -(-piece.size // LARGEST_COPY)
+        count = -(-piece.size // self.largest)
         cuts = [piece.start + piece.size * number // count for number in range(count + 1)]
         self.parts.extend(Copied(Piece(piece.source, start, end)) for start, end in pairwise(cuts))
 
@@ -103,8 +111,8 @@ def plan_join(sizes: Sequence[int], tail: int) -> list[Part]:
     :param tail: bytes of what comes last and is in memory already
     :raises StoreFull: there is no way with so few parts
     """
-    for threshold in THRESHOLDS:
-        planning = _Planning(threshold, len(sizes))
+    for threshold, largest in WAYS:
+        planning = _Planning(threshold, largest, len(sizes))
         for number, size in enumerate((*sizes, tail)):
             planning.add(number, size)
         planning.flush()
