@@ -15,7 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Self
 
 import requests
 from celery import Celery  # type: ignore[import-untyped]
@@ -24,7 +23,7 @@ from services.airflow_client import AirflowClient
 from services.compose import Compose
 from services.ports import free_ports
 from services.postgres import Postgres
-from services.process import ServiceError, ServiceProcess
+from services.process import ServiceError, ServiceProcess, Startable
 from services.redis import Redis
 
 BIN = Path(sys.executable).parent
@@ -88,7 +87,7 @@ class Machine:
             process.kill()
 
 
-class AirflowCluster:
+class AirflowCluster(Startable):
     """PostgreSQL, Redis, four components and two workers.
 
     :param home: everybody's disks lie below it
@@ -130,15 +129,6 @@ class AirflowCluster:
             **places,
         }
         self.machines: dict[str, Machine] = {}
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Stop it."""
-        self.stop()
 
     @property
     def workers(self) -> list[Machine]:

@@ -8,12 +8,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Self
+from typing import IO
 
 import psutil
 
 from services.airflow_client import AirflowClient, AirflowError
 from services.ports import free_ports
+from services.process import Startable
 from services.waiting import poll
 
 START_DEADLINE_SECONDS = 240.0
@@ -22,7 +23,7 @@ PARALLELISM = 4
 """The executor forks all its workers at once, about 50 MB each; the default is 32."""
 
 
-class AirflowProcess:
+class AirflowProcess(Startable):
     """One `airflow standalone` with a home, and a database, of its own.
 
     :param home: becomes AIRFLOW_HOME: database, logs and passwords lie there and stay when it ends
@@ -48,15 +49,6 @@ class AirflowProcess:
         self._port = 0
         self._process: psutil.Popen | None = None
         self._session: int | None = None
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """End all of it."""
-        self.stop()
 
     @property
     def url(self) -> str:

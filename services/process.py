@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -20,7 +21,28 @@ class ServiceError(RuntimeError):
     """A server did not start, or did not do within its deadline what was expected of it."""
 
 
-class ServiceProcess:
+class Startable(ABC):
+    """What runs for the length of a ``with`` block."""
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and return once it answers."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Stop it with all it started. Does nothing when it is not running."""
+
+    def __enter__(self) -> Self:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Stop it."""
+        self.stop()
+
+
+class ServiceProcess(Startable):
     """One server process in a session of its own, so that nothing it started outlives it.
 
     :param command: program and arguments
@@ -42,15 +64,6 @@ class ServiceProcess:
         self._ready = ready
         self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        """Start it."""
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        """Stop it."""
-        self.stop()
 
     @property
     def pid(self) -> int:

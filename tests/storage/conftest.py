@@ -12,6 +12,14 @@ def _servers():
     gcs_places.stop_servers()
 
 
+@pytest.fixture
+def google():
+    """Our own Google Cloud Storage, empty of rules."""
+    gcs_places.server().reset()
+    yield gcs_places.server()
+    gcs_places.server().reset()
+
+
 @pytest.fixture(params=STORES)
 def place(request, tmp_path):
     with STORES[request.param](tmp_path) as place:

@@ -5,20 +5,13 @@ import logging
 import pytest
 
 from backup_engine.errors import ObjectExists, ObjectNotFound, StoreUnavailable
-from tests.storage.gcs_places import BUCKET, STAGING, client, gcs_with_staging, new_prefix, server
+from tests.storage.gcs_places import BUCKET, STAGING, client, gcs_with_staging, new_prefix
 from tests.storage.gcs_wire import MIB, asked, content, keys, new_store, store_that_meets
 from tests.storage.suite import StoreContract
 
 COMPOSE = "/compose"
 KEY = "projects/p/locations/us/keyRings/r/cryptoKeys/backups"
 BITS = [".staging/run/1/a", ".staging/run/1/b", ".staging/run/1/c"]
-
-
-@pytest.fixture
-def google():
-    server().reset()
-    yield server()
-    server().reset()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from backup_engine.errors import StoreDenied
-from tests.storage.gcs_places import BUCKET, new_prefix, server
+from tests.storage.gcs_places import BUCKET, new_prefix
 from tests.storage.gcs_wire import MIB, content, keys, new_store
 
 PAGE = (Path(__file__).parents[2] / "docs" / "google-cloud-storage.md").read_text(encoding="utf-8")
@@ -73,13 +73,6 @@ def prune(store):
 
 
 WORK = {"writer": write, "restorer": restore, "pruner": prune}
-
-
-@pytest.fixture
-def google():
-    server().reset()
-    yield server()
-    server().reset()
 
 
 def work_with(google, actor, grants):

@@ -5,17 +5,10 @@ from dataclasses import replace
 import pytest
 
 from backup_engine.errors import DamagedArchive, ObjectNotFound, StoreDenied, StoreUnavailable
-from tests.storage.gcs_places import BUCKET, HASTY, client, new_prefix, server
+from tests.storage.gcs_places import BUCKET, HASTY, client, new_prefix
 from tests.storage.gcs_wire import MIB, asked, content, keys, new_store, store_that_meets
 
 DATA = bytes(range(256)) * 4096 * 18
-
-
-@pytest.fixture
-def google():
-    server().reset()
-    yield server()
-    server().reset()
 
 
 @pytest.fixture

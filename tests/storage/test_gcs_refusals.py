@@ -19,19 +19,12 @@ from backup_engine.storage.gcs.store import GcsStore
 from backup_engine.storage.opening import open_store
 from services.ports import free_ports
 from tests.storage.calls import EVERY_CALL
-from tests.storage.gcs_places import BUCKET, HASTY, STAGING, client, new_prefix, server
+from tests.storage.gcs_places import BUCKET, HASTY, STAGING, client, new_prefix
 from tests.storage.gcs_wire import content, new_store
 
 CALLS = {name: call for name, call in EVERY_CALL.items() if name not in {"free_bytes", "sweep"}}
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 JWT = "invalid_grant: Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe."
-
-
-@pytest.fixture
-def google():
-    server().reset()
-    yield server()
-    server().reset()
 
 
 class TestWhatAnAnswerMeans:

@@ -5,18 +5,11 @@ from dataclasses import replace
 import pytest
 
 from backup_engine.errors import ObjectChanged, ObjectExists, StoreUnavailable
-from tests.storage.gcs_places import BUCKET, HASTY, client, new_prefix, server
+from tests.storage.gcs_places import BUCKET, HASTY, client, new_prefix
 from tests.storage.gcs_wire import MIB, asked, content, keys, new_store, open_sessions, store_that_meets
 
 DATA = bytes(range(256)) * 4096 * 20  # 20 MiB: three chunks of a session
 CHUNKS = [DATA[start : start + MIB] for start in range(0, len(DATA), MIB)]
-
-
-@pytest.fixture
-def google():
-    server().reset()
-    yield server()
-    server().reset()
 
 
 @pytest.fixture
