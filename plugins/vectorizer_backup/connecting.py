@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from airflow.sdk import conf
 
 from backup_engine.copies.reaching import GONE
-from backup_engine.errors import WrongStore
 from backup_engine.storage.address import parse_address
-from backup_engine.storage.identity import check_identity, read_identity
+from backup_engine.storage.identity import check_identity, identity_for, read_identity
 from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.settings import checked_url
 from vectorizer_backup.clients import client_of
@@ -76,13 +75,7 @@ def place_of(root: str, deployment: str) -> Place:
     :raises WrongStore: it is another deployment's
     """
     store = open_root(root)
-    identity = read_identity(store)
-    if identity.deployment != deployment:
-        raise WrongStore(
-            f"{store.url} is the store of deployment {identity.deployment!r}, not of {deployment!r}; correct `store` "
-            "or `copies` in deployments.yaml"
-        )
-    return Place(root, store, identity)
+    return Place(root, store, identity_for(store, deployment))
 
 
 def places_of(roots: Iterable[str], deployment: Deployment) -> tuple[list[Place], list[str]]:

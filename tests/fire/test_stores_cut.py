@@ -27,18 +27,7 @@ from tests.fire.stores_faults import (
     struck,
 )
 from tests.fire.stores_outside import manifests
-from tests.fire.stores_scene import BUCKET, Ground, Journey, ground
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with ground(tmp_path_factory.mktemp("seaweedfs")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def client(place: Ground):
-    return place.client()
+from tests.fire.stores_scene import BUCKET, Ground, Journey
 
 
 @pytest.fixture(scope="module")

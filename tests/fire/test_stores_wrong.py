@@ -34,7 +34,7 @@ from services.proxying.rules import Rule, Seen
 from tests.fire.faults import EVERY
 from tests.fire.stores_faults import DENIED, flips, of_kind, struck
 from tests.fire.stores_outside import complaints, fetched, listed, manifests, uploads
-from tests.fire.stores_scene import BUCKET, Ground, Journey, ground
+from tests.fire.stores_scene import BUCKET, Ground, Journey
 
 TEN_MINUTES = timedelta(minutes=10)
 FLIP = Rule("flip", size=100)
@@ -45,17 +45,6 @@ POINTS = (
     r"monthly/.*\.tar\.gz\?uploadId",
     r"monthly/[^/]*json",
 )
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    with ground(tmp_path_factory.mktemp("seaweedfs")) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def client(place: Ground):
-    return place.client()
 
 
 @pytest.fixture

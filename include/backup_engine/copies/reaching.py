@@ -24,7 +24,7 @@ from backup_engine.errors import (
 from backup_engine.model import Clock
 from backup_engine.storage.address import parse_address
 from backup_engine.storage.contract import Store
-from backup_engine.storage.identity import StoreIdentity, read_identity
+from backup_engine.storage.identity import StoreIdentity, identity_for, read_identity
 
 GONE = (StoreUnavailable, StoreDenied, StoreNotInitialised, WrongStore)
 """A place that answers with one of these cannot be read from now, whatever is asked of it."""
@@ -137,9 +137,7 @@ def find_backup(
 
 def _reach(root: str, open_root: Callable[[str], Store], deployment: str | None, refused: _Refusals) -> Reached:
     store = open_root(root)
-    identity = read_identity(store)
-    if deployment is not None and identity.deployment != deployment:
-        raise WrongStore(f"it is the store of deployment {identity.deployment!r}, not of {deployment!r}")
+    identity = read_identity(store) if deployment is None else identity_for(store, deployment)
     return Reached(root, store, identity, refused.sentences)
 
 

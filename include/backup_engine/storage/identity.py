@@ -82,6 +82,21 @@ def read_identity(store: Store) -> StoreIdentity:
         ) from error
 
 
+def identity_for(store: Store, deployment: str) -> StoreIdentity:
+    """Tell which store of the deployment it is.
+
+    :raises StoreNotInitialised: there is no store here, as seen from this host
+    :raises WrongStore: it is another deployment's
+    """
+    found = read_identity(store)
+    if found.deployment != deployment:
+        raise WrongStore(
+            f"{store.url} is the store of deployment {found.deployment!r}, not of {deployment!r}; correct `store` or "
+            "`copies` in deployments.yaml"
+        )
+    return found
+
+
 def check_identity(store: Store, store_id: str) -> StoreIdentity:
     """Make sure that this is the store which a plan names, before anything is read from it or written to it.
 
