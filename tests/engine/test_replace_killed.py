@@ -17,6 +17,7 @@ from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.server import VectorizerServer, connect
 from sandbox.process import SandboxProcess
 from sandbox.rules import Rule
+from services.waiting import poll
 from tests.engine.captures import STORE_ID
 from tests.engine.over_http import backup_of, content, fill
 from tests.engine.restores import put
@@ -83,8 +84,8 @@ class Place:
         asked = ("restore", "latest", "--store", f"file://{self.root}", "--server", self.sandbox.url, *arguments)
         with subprocess.Popen([*COMMAND, *asked], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
             try:
-                while not waiting():
-                    assert process.poll() is None, process.stderr.read() if process.stderr else ""
+                poll(lambda: waiting() or process.poll() is not None, "the restore to be in the middle", 120, 0.02)
+                assert process.poll() is None, process.stderr.read() if process.stderr else ""
             finally:
                 process.kill()
         self.sandbox.clear()

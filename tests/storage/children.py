@@ -9,21 +9,24 @@ _PATIENCE = 60  # seconds
 
 def in_child(work):
     """Give the error that the work ended with, as text; "" when it did not."""
-    answers = get_context("fork").SimpleQueue()
+    answers, answer = get_context("fork").Pipe(duplex=False)
 
     def body():
         try:
             work()
         except Exception as error:  # noqa: BLE001 - all of them are told to the parent
-            answers.put(f"{type(error).__name__}: {error}")
+            answer.send(f"{type(error).__name__}: {error}")
         else:
-            answers.put("")
+            answer.send("")
 
     worker = get_context("fork").Process(target=body, daemon=True)
     worker.start()
-    answer = answers.get()
-    worker.join(_PATIENCE)
-    return answer
+    try:
+        assert answers.poll(_PATIENCE), "the child gave no answer"
+        return answers.recv()
+    finally:
+        worker.kill()
+        worker.join(_PATIENCE)
 
 
 def leave_root_behind():

@@ -3,6 +3,7 @@
 import os
 import tracemalloc
 from multiprocessing import get_context
+from select import select
 
 import pytest
 
@@ -43,6 +44,7 @@ def kill_at_signal(work):
     worker.start()
     os.close(reach)
     try:
+        assert select([reached], [], [], _PATIENCE)[0], "the writer did not come to its signal"
         assert os.read(reached, 1) == b"!"
     finally:
         os.close(reached)
