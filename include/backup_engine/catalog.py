@@ -139,9 +139,14 @@ class Catalog:
         """What lies where manifests lie and is none, or of a backup that cannot be what it says: a sentence each."""
         return self._loaded[1]
 
-    @property
+    @cached_property
     def sizes(self) -> Mapping[str, int]:
         """Bytes of every object that lies where backups lie, by key: what a listing costs anyway."""
+        return {key: info.size for key, info in self._loaded[2].items()}
+
+    @property
+    def listed(self) -> Mapping[str, ListedObject]:
+        """Every object that lies where backups lie, by key, as the listing shows it."""
         return self._loaded[2]
 
     def newest_good(self) -> Backup | None:
@@ -184,18 +189,18 @@ class Catalog:
         return (backup for backup in self.backups() if backup.captured_at <= latest)
 
     @cached_property
-    def _loaded(self) -> tuple[tuple[Backup, ...], tuple[str, ...], Mapping[str, int]]:
+    def _loaded(self) -> tuple[tuple[Backup, ...], tuple[str, ...], Mapping[str, ListedObject]]:
         backups: list[Backup] = []
         problems: list[str] = []
-        sizes: dict[str, int] = {}
+        every: dict[str, ListedObject] = {}
         for folder in Folder:
             listed = [*self._store.list(f"{folder.value}/")]
-            sizes.update((info.key, info.size) for info in listed)
+            every.update((info.key, info) for info in listed)
             _load_folder(self._store, folder, listed, backups.append, problems.append)
         names = [backup.name for backup in backups]
         problems += [f"{name} lies in several folders" for name in sorted(set(names)) if names.count(name) > 1]
         newest_first = sorted(backups, key=lambda one: (one.captured_at, one.name), reverse=True)
-        return tuple(newest_first), tuple(problems), sizes
+        return tuple(newest_first), tuple(problems), every
 
 
 def _load_folder(

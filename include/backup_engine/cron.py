@@ -8,13 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _STEP = re.compile(r"(?P<first>\*|\d+)(?:-(?P<last>\d+))?(?:/(?P<step>\d+))?\Z")
+_DAYS_BACK = 40 * 366
+"""A 29 February on a given weekday comes every 28 years, and once in 40 where a century has none."""
 _FOUR_YEARS = [date(2024, 1, 1) + timedelta(days=day) for day in range(4 * 365 + 1)]
 
 
@@ -39,6 +41,22 @@ class Cron:
         within = max((later - earlier for earlier, later in pairwise(times)), default=0)
         between = max((later - earlier for earlier, later in pairwise(days)), default=len(_FOUR_YEARS))
         return timedelta(minutes=max(within, between * 1440 + times[0] - times[-1]))
+
+    def latest(self, at: datetime) -> datetime | None:
+        """Tell when it last came, at or before ``at``; None: not within some forty years.
+
+        :param at: with a zone; the answer is in UTC
+        """
+        moment = at.astimezone(UTC)
+        times = sorted((time(hour, minute, tzinfo=UTC) for hour in self.hours for minute in self.minutes), reverse=True)
+        for back in range(min(_DAYS_BACK, moment.toordinal())):
+            day = moment.date() - timedelta(days=back)
+            if self._falls_on(day):
+                came = (datetime.combine(day, one) for one in times)
+                found = next((one for one in came if one <= moment), None)
+                if found is not None:
+                    return found
+        return None
 
     def _falls_on(self, day: date) -> bool:
         by_date, by_weekday = day.day in self.days, day.isoweekday() % 7 in self.weekdays

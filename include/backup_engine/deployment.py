@@ -106,6 +106,7 @@ class Deployment(Document):
     :param streams: collections read at the same time
     :param shrink_limit: share of the last good backup's vectors that may be missing before a person is asked
     :param acknowledged: collections known to be unreadable; they do not make a backup partial
+    :param alerts: names of the channels that are told of it; None: all there are
     """
 
     name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
@@ -121,6 +122,7 @@ class Deployment(Document):
     restore: RestoreSettings = RestoreSettings()
     shrink_limit: float = Field(default=SHRINK_LIMIT, gt=0, le=1)
     acknowledged: tuple[Text, ...] = ()
+    alerts: tuple[Text, ...] | None = None
 
     @property
     def root(self) -> str:

@@ -13,9 +13,13 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from backup_engine.alerts.settings import CHANNEL_KINDS, AlertSettings
 from backup_engine.deployment import Deployment
 
 CONFIG_VARIABLE = "VECTORIZER_BACKUP_CONFIG"
+
+ALERTS = "alerts"
+"""The one key beside ``deployments`` at the top of the file: who is told."""
 
 _KEY = "deployments"
 _ENTRY = re.compile(r"(?P<indent>[ \t]*)[^\s#:-][^:]*:(?:\s|\Z)")
@@ -26,10 +30,12 @@ class Loaded:
     """What the file says.
 
     :param problems: per entry, or under the file's own name, what is wrong with it
+    :param alerts: who is told; None: the file does not say, or what it says is a problem
     """
 
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    alerts: AlertSettings | None = None
 
 
 def configuration_path(environment: Mapping[str, str]) -> Path:
@@ -61,15 +67,39 @@ def read_deployments(text: str, origin: str = "deployments.yaml") -> Loaded:
         return _read_blocks(text, Loaded(problems={origin: _said(error)}))
     if not isinstance(root, yaml.MappingNode) or _KEY not in [key.value for key, _ in root.value]:
         return Loaded(problems={origin: f"`{_KEY}:` was expected at the top, with the deployments below it"})
-    return _merged([_read_top(key, node, origin) for key, node in root.value])
+    return _with_known_channels(_merged([_read_top(key, node, origin) for key, node in root.value]))
 
 
 def _read_top(key: yaml.Node, node: yaml.Node, origin: str) -> Loaded:
+    if key.value == ALERTS:
+        return _read_alerts(node)
     if key.value != _KEY:
         return Loaded(problems={str(key.value): f"it stands at the top; indent it, so that it stands below `{_KEY}:`"})
     if not isinstance(node, yaml.MappingNode) or not node.value:
         return Loaded(problems={origin: f"`{_KEY}:` names no deployment: nothing would be backed up"})
     return _merged([_read_entry(name, body) for name, body in node.value])
+
+
+def _read_alerts(node: yaml.Node) -> Loaded:
+    try:
+        return Loaded(alerts=AlertSettings.model_validate(_StrictLoader.construct(node)))
+    except yaml.YAMLError as error:
+        return Loaded(problems={ALERTS: _said(error)})
+    except ValidationError as error:
+        return Loaded(problems={ALERTS: "; ".join(_explained(detail, AlertSettings) for detail in error.errors())})
+
+
+def _with_known_channels(loaded: Loaded) -> Loaded:
+    """Make it a deployment's problem now that it names a channel nobody knows: it would fall silent later."""
+    known = loaded.alerts.channels if loaded.alerts else {}
+    problems = dict(loaded.problems)
+    for name, deployment in loaded.deployments.items():
+        strange = sorted(set(deployment.alerts or ()) - set(known))
+        if strange and ALERTS not in problems:
+            there = ", ".join(sorted(known)) or "none"
+            problems[name] = f"alerts: no channel is called {', '.join(map(repr, strange))}; there are: {there}"
+    valid = {name: one for name, one in loaded.deployments.items() if name not in problems}
+    return Loaded(valid, problems, loaded.alerts)
 
 
 def _read_blocks(text: str, broken: Loaded) -> Loaded:
@@ -83,19 +113,33 @@ def _read_blocks(text: str, broken: Loaded) -> Loaded:
             found.append(Loaded(problems={block.split(":")[0].strip(): _said(error)}))
             continue
         if isinstance(node, yaml.MappingNode):
-            found.extend(_read_entry(key, value) for key, value in node.value)
+            found.extend(
+                _read_alerts(value) if key.value == ALERTS else _read_entry(key, value) for key, value in node.value
+            )
     result = _merged(found)
-    return result if result.problems else Loaded(result.deployments, broken.problems)
+    return result if result.problems else Loaded(result.deployments, broken.problems, result.alerts)
 
 
 def _blocks(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """Cut after the top key wherever a key stands as far left as the first entry; give each piece with its line."""
-    top = next((number for number, line in enumerate(lines) if line.startswith(f"{_KEY}:")), len(lines))
-    found = [(number, _ENTRY.match(line)) for number, line in enumerate(lines) if number > top]
-    depths = [(number, len(match["indent"])) for number, match in found if match]
-    starts = [number for number, depth in depths if depth <= depths[0][1]]
-    for start, end in pairwise([*starts, len(lines)]):
-        yield start, "".join(lines[start:end])
+    """Cut before each key of the first column, and below the top key before each entry; give pieces with their line."""
+    if not any(line.startswith(f"{_KEY}:") for line in lines):
+        return
+    tops = [number for number, depth in _keys(lines, 0, len(lines)) if depth == 0]
+    for start, end in pairwise([*tops, len(lines)]):
+        if not lines[start].startswith(f"{_KEY}:"):
+            yield start, "".join(lines[start:end])
+            continue
+        found = [*_keys(lines, start + 1, end)]
+        entries = [number for number, depth in found if depth <= found[0][1]]
+        for first, after in pairwise([*entries, end]):
+            yield first, "".join(lines[first:after])
+
+
+def _keys(lines: list[str], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Find the lines that begin with a key, and how far to the right."""
+    for number in range(start, end):
+        if match := _ENTRY.match(lines[number]):
+            yield number, len(match["indent"])
 
 
 def _read_entry(key: yaml.Node, node: yaml.Node) -> Loaded:
@@ -115,20 +159,22 @@ def _read_entry(key: yaml.Node, node: yaml.Node) -> Loaded:
 def _merged(parts: Iterable[Loaded]) -> Loaded:
     deployments: dict[str, Deployment] = {}
     problems: dict[str, str] = {}
+    alerts: AlertSettings | None = None
     for part in parts:
+        alerts = part.alerts or alerts
         for name in {*part.deployments, *part.problems} & {*deployments, *problems}:
             problems[name] = "this name stands twice; which of the two is meant cannot be known"
         deployments.update(part.deployments)
         problems.update({name: text for name, text in part.problems.items() if name not in problems})
-    return Loaded({name: one for name, one in deployments.items() if name not in problems}, problems)
+    return Loaded({name: one for name, one in deployments.items() if name not in problems}, problems, alerts)
 
 
-def _explained(detail: ErrorDetails) -> str:
+def _explained(detail: ErrorDetails, model: type[BaseModel] = Deployment) -> str:
     where = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "missing":
         return f"{where} is missing"
     if detail["type"] == "extra_forbidden":
-        return f"{where} is not known{_meant(str(detail['loc'][-1]), detail['loc'][:-1])}"
+        return f"{where} is not known{_meant(str(detail['loc'][-1]), _model_at(detail['loc'][:-1], model))}"
     if where == "name":
         return "a deployment's name is made of a-z, 0-9 and '-', starts with a letter or digit, and has at most 40"
     # Other values are not repeated: a password in an address would stand in logs and on the import error page.
@@ -136,11 +182,15 @@ def _explained(detail: ErrorDetails) -> str:
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}{found}"
 
 
-def _meant(word: str, path: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = Deployment
+def _model_at(path: tuple[int | str, ...], model: type[BaseModel]) -> type[BaseModel]:
     for part in path:
-        annotation = model.model_fields[str(part)].annotation
+        known = model.model_fields.get(str(part))
+        annotation = known.annotation if known else CHANNEL_KINDS.get(str(part))
         model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else model
+    return model
+
+
+def _meant(word: str, model: type[BaseModel]) -> str:
     known = [name for name in model.model_fields if name != "name"]
     close = difflib.get_close_matches(word, known, n=1)
     return f": {close[0]!r} is meant?" if close else f"; known are {', '.join(known)}"

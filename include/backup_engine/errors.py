@@ -190,6 +190,14 @@ class NoGoodBackup(PermanentError):
     """The run ends without a good backup: the reason it is red."""
 
 
+class PartialBackup(NoGoodBackup):
+    """It ends with one that holds less than the server had; the message says which collections."""
+
+
+class SuspectBackup(NoGoodBackup):
+    """It ends with one that a person has to look at: much that the last good one held is missing."""
+
+
 class CopyMissing(PermanentError):
     """A store does not hold a backup that it should hold a copy of; the backup itself is safe where it is."""
 
@@ -202,5 +210,28 @@ class RestoreRefused(PermanentError):
     """The plan cannot be carried out on this server as it is."""
 
 
+class RestoreRejected(RestoreRefused):
+    """Somebody who was asked said no: nothing was touched, and nothing is wrong."""
+
+
 class ComparisonFailed(PermanentError):
     """What the server holds after the restore is not the restore point."""
+
+
+# ---------------------------------------------------------------- telling people
+
+
+class NobodyTold(PermanentError):
+    """Something is wrong, and there is no channel, or none that could be reached, to tell it through."""
+
+
+class NotJudged(PermanentError):
+    """How well a deployment is protected could not be told: nobody knows."""
+
+
+class ChannelUnavailable(TransientError):
+    """A way to tell people did not answer, or asked to be tried again."""
+
+
+class ChannelRefused(PermanentError):
+    """A way to tell people did not take the message, or cannot be used as configured. No secret is in the message."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 
 from backup_engine import wording
 from backup_engine.cron import parse_cron
@@ -25,10 +25,18 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
 
 def _duration(value: object) -> object:
+    if isinstance(value, timedelta):
+        return value
     match = _DURATION.match(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError("a length of time like 90s, 15min, 4h or 7d was expected")
     return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
+
+
+def _written(length: timedelta) -> str:
+    seconds = length // timedelta(seconds=1)
+    unit = next(unit for unit in ("d", "h", "min", "s") if seconds % _SECONDS[unit] == 0)
+    return f"{seconds // _SECONDS[unit]}{unit}"
 
 
 def _cron(value: str) -> str:
@@ -36,7 +44,9 @@ def _cron(value: str) -> str:
     return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[
+    timedelta, BeforeValidator(_duration), PlainSerializer(_written, return_type=str, when_used="json")
+]
 Schedule = Annotated[str, AfterValidator(_cron)]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 
@@ -126,7 +126,12 @@ def prepare_capture(request: CaptureRequest, source: Source, store: Store, clock
 
 def needed_bytes(plan: CapturePlan) -> int:
     """Guess the room a capture takes at its widest."""
-    return int(sum(estimated_bytes(one.state) for one in plan.collections) * _MARGIN * _COPIES)
+    return needed_for(one.state for one in plan.collections)
+
+
+def needed_for(states: Iterable[CollectionState]) -> int:
+    """Guess the room that capturing these collections takes at its widest."""
+    return int(sum(estimated_bytes(state) for state in states) * _MARGIN * _COPIES)
 
 
 def _fencing_while_free(store: Store, clock: Clock) -> int:

@@ -133,6 +133,19 @@ def list_restores(store: Store) -> tuple[KnownRestore, ...]:
     return tuple(sorted(known, key=lambda one: (one.planned_at, one.restore_id), reverse=True))
 
 
+def finished_restores(store: Store, *, most: int) -> tuple[KnownRestore, ...]:
+    """Tell of the newest restores that came to their end, the last finished first, whatever became of them since.
+
+    :param most: so many at most are read
+    """
+    staged = [info for info in store.list(".staging/") if info.key.startswith(PREFIX)]
+    reports = sorted((one for one in staged if one.key.endswith("/report.json")), key=lambda one: one.modified_at)
+    planned = {one.key.removesuffix("/plan.json"): one.modified_at for one in staged}
+    folders = [(info.key.removesuffix("/report.json"), info.modified_at) for info in reversed(reports[-most:])]
+    known = (_known(store, place.removeprefix(PREFIX), planned.get(place, ended)) for place, ended in folders)
+    return tuple(one for one in known if one.report is not None)
+
+
 def _known(store: Store, restore_id: str, planned_at: Moment) -> KnownRestore:
     try:
         plan = stored_plan(store, restore_id)

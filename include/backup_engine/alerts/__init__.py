@@ -1,0 +1,1 @@
+"""Telling people, once: whom, what is wrong, since when, and what to do."""

@@ -1,0 +1,66 @@
+"""From what stores hold to what freshness looks at. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from backup_engine.archive.manifest import Standing
+from backup_engine.catalog import Backup
+from backup_engine.freshness.sighting import BackupGlance, RestoreGlance
+from backup_engine.restore.lifecycle import KnownRestore
+from backup_engine.restore.names import is_reserved
+
+
+def glance(backup: Backup) -> BackupGlance:
+    """Look at a backup as one place holds it."""
+    clear = backup.manifest.clear
+    return BackupGlance(
+        name=backup.name,
+        folder=backup.folder,
+        kind=backup.kind,
+        state=backup.state,
+        whole_scope=clear.whole_scope,
+        started_at=backup.started_at,
+        captured_at=backup.captured_at,
+        seconds=max(0.0, (backup.captured_at - backup.started_at).total_seconds()),
+        vectors=clear.vectors,
+        collections=len(clear.collections),
+        moving=sum(one.standing is Standing.FUZZY for one in clear.collections),
+        bytes=backup.bytes,
+        verified_at=backup.verified_at,
+        damaged=backup.damaged,
+        left_out=sum(not is_reserved(one.name) for one in backup.manifest.private.left_out),
+        acknowledged=backup.acknowledgement is not None,
+    )
+
+
+def held_by(backup: Backup) -> frozenset[str]:
+    """Name the collections that a restore of all of it brings back."""
+    return frozenset(
+        private.name
+        for summary, private in backup.manifest.each()
+        if summary.standing is not Standing.UNREADABLE and private.configuration is not None
+    )
+
+
+def glance_at_restore(known: KnownRestore, held: Collection[str] | None) -> RestoreGlance | None:
+    """Look at a restore; None: it was not finished, or nothing was compared, so it proves nothing.
+
+    :param held: what the backup holds; None: it is not there any more, and the request says whether all was meant
+    """
+    report = known.report
+    if report is None or report.compared == 0:
+        return None
+    restored = {item.source for item in report.collections}
+    asked_for_all = known.plan is not None and known.plan.request.collections is None
+    from_nothing = sum(item.written for item in report.collections) >= report.vectors
+    seconds = max(0.0, report.seconds)
+    return RestoreGlance(
+        restore_id=report.restore_id,
+        backup=report.backup,
+        finished_at=report.finished_at,
+        seconds=seconds,
+        vectors=report.vectors,
+        rate=report.vectors / seconds if from_nothing and seconds > 0 else 0.0,
+        whole=asked_for_all if held is None else restored >= set(held),
+    )
