@@ -66,6 +66,11 @@ class GcsStore:
         """Bucket and prefix."""
         return self._layout.url
 
+    @property
+    def endpoint(self) -> str:
+        """Address of the server that is asked."""
+        return str(self._objects.client.api_endpoint)
+
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """Objects below the prefix, page by page; the first page is asked for by the call itself."""
         listings = [self._listing(spot) for spot in self._layout.searched(prefix)]

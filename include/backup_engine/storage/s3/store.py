@@ -56,6 +56,11 @@ class S3Store:
         """The root as an ``s3://`` URL."""
         return self._layout.url
 
+    @property
+    def endpoint(self) -> str:
+        """Address of the server that is asked."""
+        return str(self._objects.client.meta.endpoint_url)
+
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """Give every object with the prefix as it is when the call is made."""
         return list_objects(self._objects, self._layout, prefix)

@@ -1,0 +1,1 @@
+"""The troubleshooting list, answered: disk, rights, network, server and low-traffic window, tried out now."""
