@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from backup_engine.deployments import CONFIG_VARIABLE, read_deployments
+from backup_engine.deployments import CONFIG_VARIABLE, Loaded, read_deployments
 from backup_engine.storage.address import parse_address
 from services.compose import Compose, variables
 from tests.project.repository import ROOT
@@ -39,6 +39,7 @@ KEPT = {
 """Where each service keeps what must outlive its container."""
 
 SECRET = re.compile(r"PASSWORD|SECRET|KEY")
+MAILBOX = ("mail", 1025)
 MAY_BE_EMPTY = {"AIRFLOW_BASE_URL"}
 STREAM_MIB = 512
 CONNECTION_TYPES = {"s3": "aws", "gs": "google_cloud_platform"}
@@ -244,12 +245,33 @@ def connections_are_given(stack: Stack) -> Iterator[str]:
         places = [parse_address(root) for root in deployment.roots]
         yield from (f"{place.url} lies on one machine" for place in places if not place.shared)
         wanted |= {place.connection: CONNECTION_TYPES[place.scheme] for place in places if place.connection}
+    wanted |= told_through(loaded)
     for name in COMPONENTS:
         environment = stack.environment(name)
         for connection, kind in wanted.items():
             given = json.loads(environment.get(f"AIRFLOW_CONN_{connection.upper()}", "{}"))
             if given.get("conn_type") != kind:
                 yield f"{name} has no connection {connection} of type {kind}"
+
+
+def told_through(loaded: Loaded) -> dict[str, str]:
+    """Give the connections that alerts go through, and their types."""
+    channels = loaded.alerts.channels.values() if loaded.alerts else ()
+    kinds = {"mail": "smtp"}
+    return {one.connection: kinds.get(one.kind, "http") for one in channels if one.kind != "notifier"}
+
+
+def somebody_is_told(stack: Stack) -> Iterator[str]:
+    """Alerts reach a mailbox out of the box: it is one of the services, and takes mail where the connection leads."""
+    told = told_through(read_deployments(stack.read("docker/deployments.yaml")))
+    if "smtp" not in told.values():
+        yield "nobody is told by mail"
+    for connection in (name for name, kind in told.items() if kind == "smtp"):
+        given = json.loads(stack.environment("airflow-triggerer").get(f"AIRFLOW_CONN_{connection.upper()}", "{}"))
+        if (given.get("host"), given.get("port")) != MAILBOX or MAILBOX[0] not in stack.services:
+            yield f"{connection} does not lead to the mailbox"
+        if not given.get("extra", {}).get("from_email"):
+            yield f"{connection} does not say whom mails are from"
 
 
 def what_is_kept_lies_in_a_volume(stack: Stack) -> Iterator[str]:
@@ -352,6 +374,7 @@ RULES: tuple[Callable[[Stack], Iterator[str]], ...] = (
     hosts_are_services,
     tasks_outlive_no_timeout,
     connections_are_given,
+    somebody_is_told,
     what_is_kept_lies_in_a_volume,
     the_configuration_is_mounted,
     workers_have_memory,

@@ -9,7 +9,7 @@ import typer
 
 from backup_engine import PRODUCT_VERSION
 from backup_engine.archive.canonical import canonical_json
-from backup_engine.cli import backups, configuration, copies, restores, server_backups, store
+from backup_engine.cli import backups, configuration, copies, restores, server_backups, status, store
 from backup_engine.cli.output import say, say_once
 from backup_engine.errors import BackupError
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 app.add_typer(store.app, name="store")
 app.add_typer(configuration.app, name="config")
 app.add_typer(server_backups.app, name="server-backup")
-for name, command in (backups.COMMANDS | copies.COMMANDS | restores.COMMANDS).items():
+for name, command in (status.COMMANDS | backups.COMMANDS | copies.COMMANDS | restores.COMMANDS).items():
     app.command(name)(command)
 
 
