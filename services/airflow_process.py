@@ -159,6 +159,8 @@ class AirflowProcess(Startable):
             "AIRFLOW__CORE__DAGS_FOLDER": str(self._dags),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(self._plugins),
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            # SQLite has one writer at a time; on a busy machine a component that waits only five seconds for it dies.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db?timeout=60",
             "AIRFLOW__CORE__PARALLELISM": str(PARALLELISM),
             "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
