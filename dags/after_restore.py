@@ -36,6 +36,9 @@ for deployment in defaults.deployments().deployments.values():
             map_index_template="{{ task.ticket['followup'] }} {{ task.ticket['restore_id'] }}",
         ).expand(ticket=plan.output)
         confirm = ConfirmAfterRestoreOperator(
-            task_id="confirm_after_restore", tickets=plan.output, execution_timeout=defaults.PLANNING_TIMEOUT
+            task_id="confirm_after_restore",
+            tickets=plan.output,
+            execution_timeout=defaults.PLANNING_TIMEOUT,
+            **defaults.callbacks(deployment, defaults.AFTER_RESTORE),
         )
         plan >> approve >> carry_out >> confirm

@@ -21,6 +21,7 @@ for deployment in defaults.deployments().deployments.values():
         params=backup_form(),
         tags=defaults.tags(deployment, defaults.FULL_BACKUP),
         doc_md=defaults.runbook(defaults.FULL_BACKUP, deployment),
+        deadline=defaults.deadlines(deployment, defaults.FULL_BACKUP),
     ):
         loaded = ServerLoadedSensor(task_id="wait_until_loaded", deployment=deployment)
         plan = PlanCaptureOperator(
@@ -50,5 +51,6 @@ for deployment in defaults.deployments().deployments.values():
             tickets=plan.output,
             facts=commit.output,
             execution_timeout=defaults.PLANNING_TIMEOUT,
+            **defaults.callbacks(deployment, defaults.FULL_BACKUP),
         )
         chain(loaded, plan, exports, commit, verify, *copies, confirm)

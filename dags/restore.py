@@ -20,6 +20,7 @@ for deployment in defaults.deployments().deployments.values():
         params=restore_form(deployment),
         tags=defaults.tags(deployment, defaults.RESTORE),
         doc_md=defaults.runbook(defaults.RESTORE, deployment),
+        deadline=defaults.deadlines(deployment, defaults.RESTORE),
     ):
         plan = PlanRestoreOperator(
             task_id="plan_restore", deployment=deployment, execution_timeout=defaults.PLANNING_TIMEOUT
@@ -31,5 +32,6 @@ for deployment in defaults.deployments().deployments.values():
             ticket=plan.output,
             approval=approve.output,
             execution_timeout=defaults.PLANNING_TIMEOUT,
+            **defaults.callbacks(deployment, defaults.RESTORE),
         )
         plan >> approve >> restore >> confirm

@@ -36,5 +36,6 @@ for deployment in defaults.deployments().deployments.values():
             planned=plan.output,
             unreachable=XComArg(plan, key=UNREACHABLE),
             execution_timeout=defaults.PLANNING_TIMEOUT,
+            **defaults.callbacks(deployment, defaults.SYNC),
         )
         plan >> synced >> confirm

@@ -23,6 +23,7 @@ for deployment in defaults.deployments().deployments.values():
         params=verification_form(deployment),
         tags=defaults.tags(deployment, defaults.VERIFICATION),
         doc_md=defaults.runbook(defaults.VERIFICATION, deployment),
+        deadline=defaults.deadlines(deployment, defaults.VERIFICATION),
     ):
         plan = PlanVerificationOperator(
             task_id="plan_verification", deployment=deployment, execution_timeout=defaults.PLANNING_TIMEOUT
@@ -38,5 +39,6 @@ for deployment in defaults.deployments().deployments.values():
             problems=XComArg(plan, key=PROBLEMS),
             verified=verified.output,
             execution_timeout=defaults.PLANNING_TIMEOUT,
+            **defaults.callbacks(deployment, defaults.VERIFICATION),
         )
         plan >> verified >> confirm

@@ -1,4 +1,4 @@
-"""Looks at the Airflow of this process: configuration, provider, plugin, connections, stores, DAGs.
+"""Looks at the Airflow of this process: configuration, provider, plugin, connections, stores, DAGs, alerts.
 
 Reads the metadata database, which tasks may not; this runs as a command, beside `airflow` itself.
 """
@@ -23,8 +23,9 @@ from backup_engine.deployments import CONFIG_VARIABLE, configuration_path, load_
 from backup_engine.errors import BackupError, ConfigurationError, StoreNotInitialised
 from backup_engine.findings import Finding, Level
 from backup_engine.storage.identity import read_identity
+from vectorizer_backup.alert_checks import check_alerts
 from vectorizer_backup.connecting import open_root
-from vectorizer_backup.dag_defaults import RESTORE, dag_id, purposes, url_of
+from vectorizer_backup.dag_defaults import RESTORE, WATCH, dag_id, purposes, url_of
 from vectorizer_backup.hooks.vectorizer import VectorizerHook
 from vectorizer_backup.provider import CONNECTION_TYPE
 
@@ -45,6 +46,7 @@ def check_airflow(environment: Mapping[str, str]) -> Iterator[Finding]:
     for deployment in loaded.deployments.values():
         yield from check_deployment(deployment)
     yield from check_dags(loaded.deployments.values())
+    yield from check_alerts(loaded)
 
 
 def check_provider() -> Finding:
@@ -121,6 +123,7 @@ def check_store(deployment: Deployment, root: str) -> Finding:
 def check_dags(deployments: Iterable[Deployment]) -> Iterator[Finding]:
     """Look whether Airflow has the DAGs, and whether they run."""
     wanted = [(dag_id(one.name, purpose), purpose) for one in deployments for purpose in purposes(one)]
+    wanted.append((WATCH, WATCH))
     try:
         with create_session() as session:
             known = {dag.dag_id: dag for dag in session.scalars(select(DagModel).where(~DagModel.is_stale))}
@@ -142,6 +145,9 @@ def _dag_finding(name: str, dag: DagModel | None, folder: str, *, by_hand: bool)
     if dag is None:
         remedy = "let [core] dags_folder name this repository's dags/ and start the dag-processor"
         return Finding(Level.MISSING, what, f"not among the DAGs of {folder}", remedy)
+    if dag.is_paused and name == WATCH:
+        found = "paused: nobody hears of what goes wrong, and no heartbeat is sent"
+        return Finding(Level.MISSING, what, found, f"airflow dags unpause {name}")
     if dag.is_paused and not by_hand:
         return Finding(Level.NOTE, what, "paused: nothing runs by itself", f"airflow dags unpause {name}")
     return Finding(Level.OK, what, "there")

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from backup_engine.deployment import Deployment
 from backup_engine.deployments import Loaded, configuration_path, load_deployments
@@ -20,12 +22,20 @@ from backup_engine.storage.address import parse_address
 from backup_engine.tiers import spoken
 from vectorizer_backup.retrying import ErrorClassPolicy
 
+if TYPE_CHECKING:
+    from vectorizer_backup.notifications.runs import RunNotifier
+
 FULL_BACKUP = "full_backup"
 VERIFICATION = "verification"
 RESTORE = "restore"
 AFTER_RESTORE = "after_restore"
 SYNC = "sync"
 PURPOSES = (FULL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE, SYNC)
+
+WATCH = "vectorizer_backup_watch"
+"""The one DAG that is there whatever the configuration says."""
+
+WATCH_SCHEDULE = "*/5 * * * *"
 
 TASK_DEFAULTS: Mapping[str, Any] = {
     "owner": "vectorizer-backup",
@@ -58,6 +68,21 @@ SYNC_TIMEOUT = timedelta(hours=24)
 BACKUP_TIMEOUT = timedelta(hours=22)
 """A run that is still going then would meet tomorrow's; all steps at their own limits take less."""
 
+WATCH_TIMEOUT = timedelta(minutes=12)
+"""A run of the watch that still goes on then is stuck; all its steps at their own limits take less."""
+
+LOOKING_TIMEOUT = timedelta(minutes=4)
+"""The stores and servers of all deployments are asked side by side, and none is waited for longer than two minutes."""
+
+TELLING_TIMEOUT = timedelta(minutes=4)
+"""Several deployments, each with some channels that do not answer."""
+
+MEASURING_TIMEOUT = timedelta(minutes=1)
+"""A heartbeat and some datagrams."""
+
+WATCH_DEFAULTS: Mapping[str, Any] = {**TASK_DEFAULTS, "retries": 0}
+"""The next run of the watch is its next try: it comes as soon, and looks anew."""
+
 POKE_INTERVAL = timedelta(seconds=15)
 """A loading server answers nothing for a minute at a time: asking more often tells no more."""
 
@@ -89,6 +114,46 @@ def dag_id(deployment: str, purpose: str) -> str:
 def purposes(deployment: Deployment) -> tuple[str, ...]:
     """Tell which DAGs a deployment has: one without copies has nothing to bring anywhere."""
     return PURPOSES if deployment.copies else tuple(one for one in PURPOSES if one != SYNC)
+
+
+def schedules(deployment: Deployment) -> dict[str, str | None]:
+    """Tell when each of a deployment's DAGs runs by itself: five cron fields in UTC; None: by hand only."""
+    terms = deployment.terms
+    every = {
+        FULL_BACKUP: terms.full,
+        VERIFICATION: terms.verification,
+        RESTORE: None,
+        AFTER_RESTORE: release_schedule(deployment),
+        SYNC: terms.sync,
+    }
+    return {purpose: every[purpose] for purpose in purposes(deployment)}
+
+
+def deadlines(deployment: Deployment, purpose: str) -> list[DeadlineAlert]:
+    """Say when a run should have ended, waiting included, and who is told if it has not: none for some purposes.
+
+    Counted from when the run was queued: a run that is made late, or by hand for another day, is not late at once.
+    """
+    terms = deployment.terms
+    allowed = {FULL_BACKUP: terms.rpo, VERIFICATION: terms.rto, RESTORE: terms.rto}.get(purpose)
+    if allowed is None:
+        return []
+    told = AsyncCallback(
+        "vectorizer_backup.notifications.runs.RunNotifier",
+        kwargs={"deployment": deployment.name, "purpose": purpose, "outcome": "late"},
+    )
+    name = f"{deployment.name}: {purpose.replace('_', ' ')} within {spoken(allowed)}"
+    return [DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, allowed, told, name=name)]
+
+
+def callbacks(deployment: Deployment, purpose: str) -> dict[str, RunNotifier]:
+    """Give the arguments with which a DAG's last task tells what became of the run."""
+    from vectorizer_backup.notifications.runs import RunNotifier
+
+    return {
+        "on_failure_callback": RunNotifier(deployment.name, purpose, "failed"),
+        "on_success_callback": RunNotifier(deployment.name, purpose, "succeeded"),
+    }
 
 
 def backups_asset(deployment: str) -> Asset:
@@ -144,11 +209,17 @@ def runbook(purpose: str, deployment: Deployment) -> str:
         after_restore=dag_id(deployment.name, AFTER_RESTORE),
         sync=dag_id(deployment.name, SYNC),
         sync_schedule=terms.sync,
+        watch=WATCH,
         kept=kept(deployment),
         released="Every day at 01:00 UTC what was kept for that long is released."
         if release_schedule(deployment)
         else "",
     )
+
+
+def watch_runbook() -> str:
+    """Write what the page of the watch says."""
+    return (Path(__file__).parent / "runbooks" / "watch.md").read_text(encoding="utf-8")
 
 
 def _for_copies(text: str, deployment: Deployment) -> str:

@@ -84,6 +84,12 @@ def airflow_database() -> None:
 
 
 @pytest.fixture
+def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let channels be tried again almost at once."""
+    monkeypatch.setattr("vectorizer_backup.notifications.channels._PAUSE", 0.02)
+
+
+@pytest.fixture
 def alpha(tmp_path: Path) -> Iterator[object]:
     """The server behind connection alpha: a sandbox of its own."""
     from tests.airflow.places import running_server

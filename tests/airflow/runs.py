@@ -12,7 +12,7 @@ from airflow.sdk import DAG
 
 from backup_engine.model import system_clock
 from tests.airflow.conftest import ROOT
-from vectorizer_backup.dag_defaults import PURPOSES
+from vectorizer_backup.dag_defaults import PURPOSES, WATCH
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,7 @@ class Run:
 
 def load_dag(dag_id: str, retries: int = 0) -> DAG:
     """Parse the DAG; without deadlines, which this way of running cannot stand, and without waiting for retries."""
-    file = next(f"{purpose}.py" for purpose in PURPOSES if re.fullmatch(f"vectorizer_[^_]+_{purpose}", dag_id))
-    dag: DAG = DagBag(ROOT / "dags" / file).dags[dag_id]
+    dag: DAG = DagBag(ROOT / "dags" / f"{_purpose(dag_id)}.py").dags[dag_id]
     dag.deadline = None
     for task in dag.tasks:
         task.retries = retries
@@ -49,6 +48,34 @@ def run_dag(dag_id: str, conf: dict[str, Any] | None = None, *, retries: int = 0
     dag_run = load_dag(dag_id, retries).test(logical_date=None, run_conf=conf, **options)
     tasks = {_label(ti): str(ti.state) for ti in dag_run.get_task_instances()}
     return Run(str(dag_run.state), tasks, dag_run)
+
+
+def parse_dags() -> None:
+    """Do what the dag-processor does."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
+
+    manager = DagBundlesManager()
+    manager.sync_bundles_to_db()
+    (bundle,) = manager.get_all_dag_bundles()
+    bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
+    sync_bag_to_db(bag, bundle.name, bundle.version)
+
+
+def pause(*dag_ids: str, paused: bool = True) -> None:
+    """Switch DAGs off, or on."""
+    from airflow.models import DagModel
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        for dag_id in dag_ids:
+            session.get_one(DagModel, dag_id).is_paused = paused
+
+
+def _purpose(dag_id: str) -> str:
+    if dag_id == WATCH:
+        return "watch"
+    return next(purpose for purpose in PURPOSES if re.fullmatch(f"vectorizer_[^_]+_{purpose}", dag_id))
 
 
 def _label(ti: Any) -> str:

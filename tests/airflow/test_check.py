@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.airflow.conftest import HOME
+from tests.airflow.runs import parse_dags, pause
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.usefixtures("airflow_database")]
 
@@ -29,18 +30,6 @@ def _check(configuration: str = "", **environment: str) -> tuple[int, dict[str, 
     )
     findings = json.loads(answer.stdout)["findings"]
     return answer.returncode, {finding["what"]: finding for finding in findings}
-
-
-def _parse_dags() -> None:
-    """Do what the dag-processor does."""
-    from airflow.dag_processing.bundles.manager import DagBundlesManager
-    from airflow.dag_processing.dagbag import BundleDagBag, sync_bag_to_db
-
-    manager = DagBundlesManager()
-    manager.sync_bundles_to_db()
-    (bundle,) = manager.get_all_dag_bundles()
-    bag = BundleDagBag(bundle.path, bundle_path=bundle.path, bundle_name=bundle.name)
-    sync_bag_to_db(bag, bundle.name, bundle.version)
 
 
 def test_whatever_is_missing_is_named_with_its_remedy() -> None:
@@ -100,13 +89,50 @@ deployments:
     rpo: 24h
     server: {{connection: alpha, url: "http://alpha.invalid"}}
     store: file://{HOME}/backups
+alerts:
+  channels:
+    duty: {{kind: pagerduty, connection: pager}}
+    sns: {{kind: notifier, notifier: airflow.providers.smtp.notifications.smtp.SmtpNotifier}}
+  heartbeat: beat
 """
+    for connection in ("PAGER", "BEAT"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{connection}", "http://127.0.0.1:9")
     (HOME / "fine.yaml").write_text(configuration)
     monkeypatch.setenv("VECTORIZER_BACKUP_CONFIG", str(HOME / "fine.yaml"))
-    _parse_dags()
+    parse_dags()
     code, found = _check()
     assert [what for what, one in found.items() if one["level"] == "missing"] == []
     assert code == 0
     assert found["DAG vectorizer_alpha_restore"]["level"] == "ok"
     assert found["DAG vectorizer_alpha_after_restore"]["level"] == "note", "paused, it would release nothing"
     assert found["DAG vectorizer_alpha_full_backup"]["remedy"] == "airflow dags unpause vectorizer_alpha_full_backup"
+    assert found["DAG vectorizer_backup_watch"]["level"] == "ok", "new DAGs are paused, the watch is not"
+    assert {found[what]["level"] for what in ("channel duty", "channel sns", "heartbeat")} == {"ok"}
+    assert found["triggerer"]["level"] == "note", "none runs here"
+
+
+def test_whoever_could_not_be_told_is_named() -> None:
+    parse_dags()
+    pause("vectorizer_backup_watch")
+    code, found = _check(
+        f"""
+deployments:
+  alpha:
+    tier: production
+    server: {{connection: alpha, url: "http://alpha.invalid"}}
+    store: file://{HOME}/backups
+alerts:
+  channels:
+    mail: {{kind: mail, to: [ops@example.com], connection: no_mail}}
+    sns: {{kind: notifier, notifier: nowhere.to.be.Found}}
+  heartbeat: no_beat
+"""
+    )
+    pause("vectorizer_backup_watch", paused=False)
+    assert code == 1
+    for what in ("channel mail", "channel sns", "heartbeat", "DAG vectorizer_backup_watch"):
+        assert found[what]["level"] == "missing", what
+    assert found["channel mail"]["remedy"].startswith("airflow connections add no_mail --conn-type smtp")
+    assert found["heartbeat"]["remedy"].startswith("airflow connections add no_beat --conn-type http")
+    _, silent = _check(AIRFLOW_CONN_ALPHA="")
+    assert (silent["alerts"]["level"], silent["heartbeat"]["level"]) == ("note", "note")

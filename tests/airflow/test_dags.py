@@ -9,6 +9,7 @@ from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
 
 from tests.airflow.conftest import ROOT
+from vectorizer_backup.dag_defaults import WATCH
 from vectorizer_backup.retrying import ErrorClassPolicy
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
@@ -27,9 +28,13 @@ def _dags(bag: DagBag, purpose: str) -> list[DAG]:
     return [bag.dags[f"vectorizer_{name}_{purpose}"] for name in (COPIED if purpose == "sync" else VALID)]
 
 
+def _of_deployments(bag: DagBag) -> list[DAG]:
+    return [dag for dag in bag.dags.values() if dag.dag_id != WATCH]
+
+
 def test_each_valid_deployment_has_its_dags_and_the_broken_one_is_shown_as_an_import_error(bag) -> None:
     everywhere = {f"vectorizer_{name}_{purpose}" for name in VALID for purpose in PURPOSES}
-    assert set(bag.dags) == everywhere | {f"vectorizer_{name}_sync" for name in COPIED}
+    assert set(bag.dags) == everywhere | {f"vectorizer_{name}_sync" for name in COPIED} | {WATCH}
     (file,) = bag.import_errors
     assert file.endswith("configuration.py")
     assert "- broken: tier: Input should be 'critical', 'production' or 'development'" in bag.import_errors[file]
@@ -90,7 +95,7 @@ def test_what_restores_replaced_is_let_go_of_daily_unless_it_is_to_be_kept(bag) 
 
 
 def test_every_task_that_acts_has_a_time_limit_and_a_bounded_number_of_tries(bag) -> None:
-    for dag in bag.dags.values():
+    for dag in _of_deployments(bag):
         for task in dag.tasks:
             assert 1 <= task.retries <= 5, task
             assert isinstance(task.retry_policy, ErrorClassPolicy), task
@@ -170,7 +175,8 @@ def test_stores_are_chosen_by_where_they_lie_without_their_connection(bag) -> No
 
 
 def test_the_runbook_names_the_deployment_and_says_where_it_cannot_keep_its_promise(bag) -> None:
-    for dag in bag.dags.values():
+    assert "When it is red" in bag.dags[WATCH].doc_md
+    for dag in _of_deployments(bag):
         assert "$" not in dag.doc_md
         assert "¶" not in dag.doc_md
         assert f"{dag.dag_id.split('_')[1]}" in dag.doc_md
@@ -225,6 +231,16 @@ def test_a_form_refuses_what_makes_no_sense(bag, field, value) -> None:
     param = dag.params.get_param(field)
     with pytest.raises(ParamValidationError):
         param.resolve(value)
+
+
+def test_the_watch_comes_every_few_minutes_by_itself_one_at_a_time_and_is_its_own_next_try(bag) -> None:
+    dag = bag.dags[WATCH]
+    assert dag.timetable.expression == "*/5 * * * *"
+    assert (dag.is_paused_upon_creation, dag.max_active_runs, dag.catchup) == (False, 1, False)
+    assert {task.retries for task in dag.tasks} == {0}
+    limits = [dag.get_task(task).execution_timeout for task in ("look", "tell", "metrics")]
+    assert sum(limits, timedelta()) < dag.dagrun_timeout
+    assert dag.get_task("heartbeat").execution_timeout <= dag.get_task("metrics").execution_timeout
 
 
 def test_secrets_have_no_place_in_a_form(bag) -> None:

@@ -8,7 +8,7 @@ from airflow.sdk import BaseOperator, TriggerRule
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
-from backup_engine.errors import CopyMissing, NoGoodBackup
+from backup_engine.errors import CopyMissing, NoGoodBackup, PartialBackup, SuspectBackup
 from vectorizer_backup.dag_defaults import SYNC, dag_id, url_of
 from vectorizer_backup.links import RestoreFormLink
 from vectorizer_backup.tickets import BackupFacts, BackupTicket, failed_tasks
@@ -99,12 +99,15 @@ class ConfirmGoodBackupOperator(BaseOperator):
 def _require_good(backup: Backup) -> None:
     if backup.state is not BackupState.GOOD:
         reasons = "; ".join(backup.manifest.private.reasons) or "its manifest gives no reason"
-        raise NoGoodBackup(f"{backup.name} is {backup.state.value}, not good: {reasons}. {_ADVICE[backup.state]}")
+        raise _KINDS[backup.state](
+            f"{backup.name} is {backup.state.value}, not good: {reasons}. {_ADVICE[backup.state]}"
+        )
     if backup.verified_at is None:
         problems = "; ".join(backup.verifications[-1].problems) if backup.verifications else "it was never read back"
         raise NoGoodBackup(f"{backup.name} was committed, but is not verified: {problems}. Start a new run")
 
 
+_KINDS = {BackupState.PARTIAL: PartialBackup, BackupState.SUSPECT: SuspectBackup}
 _ADVICE = {
     BackupState.PARTIAL: "It is kept and can be restored by its name for what it holds. Mend the cause and start a new "
     "run; clearing this one makes no second backup",

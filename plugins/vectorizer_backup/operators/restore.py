@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator, TriggerRule
 from airflow.sdk.exceptions import AirflowSkipException
 
-from backup_engine.errors import RestoreRefused
+from backup_engine.errors import RestoreRefused, RestoreRejected
 from backup_engine.run_key import run_key
 from vectorizer_backup.approvals import approver, rejected
 from vectorizer_backup.dag_defaults import AFTER_RESTORE, SYNC, dag_id, deployments, kept
@@ -249,7 +249,7 @@ class ConfirmRestoreOperator(BaseOperator):
             self.log.info("A dry run: nothing was touched. The log of plan_restore shows the plan")
             return
         if rejected(self.approval):
-            raise RestoreRefused(f"nothing was restored: {approver(self.approval)} rejected it")
+            raise RestoreRejected(f"nothing was restored: {approver(self.approval)} rejected it")
         self._require_report(ticket, context)
 
     def _require_report(self, ticket: RestoreTicket, context: Context) -> None:

@@ -1,0 +1,1 @@
+"""Telling people what is wrong, through the channels of `deployments.yaml`."""
