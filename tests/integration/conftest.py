@@ -1,10 +1,13 @@
 """One Airflow, one sandbox and their stores, for all end-to-end tests of this folder."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,61 +20,94 @@ from sandbox.process import SandboxProcess
 from services.airflow_client import AirflowClient
 from services.airflow_process import AirflowProcess
 from services.seaweedfs import SeaweedFS
+from services.smtp_sink import SmtpSink
+from services.statsd_sink import StatsdSink
+from services.webhook_receiver import WebhookReceiver
 from tests.airflow.places import fill, fill_guide, make_ghost
 
 ROOT = Path(__file__).resolve().parents[2]
 
 CONFIGURATION = """
+alerts:
+  channels:
+    mail: {{kind: mail, connection: team_mail, to: [ops@example.com]}}
+    slack: {{kind: slack, connection: team_slack}}
+    teams: {{kind: teams, connection: team_teams}}
+    duty: {{kind: pagerduty, connection: team_duty}}
+    own: {{kind: webhook, connection: team_own}}
+    notifier:
+      kind: notifier
+      notifier: airflow.providers.http.notifications.http.HttpNotifier
+      arguments: {{http_conn_id: team_notifier, endpoint: said, json: {{about: "{{{{ alert.text }}}}"}}}}
+    others: {{kind: webhook, connection: team_others}}
 deployments:
   main:
+    alerts: [others]
     tier: production
     server: {{connection: vectorizer_main, url: "{url}"}}
     store: file://{home}/backups
     collections: {{exclude: ["ghost", "manuals", "letters"]}}
     streams: 3
   haunted:
+    alerts: [others]
     tier: production
     server: {{connection: vectorizer_main, url: "{url}"}}
     store: file://{home}/backups
     collections: {{include: ["ghost", "users"]}}
   nothing:
+    alerts: [others]
     tier: production
     server: {{connection: vectorizer_main, url: "{url}"}}
     store: file://{home}/backups
     collections: {{include: ["none-*"]}}
   dead:
+    alerts: [others]
     tier: critical
     server: {{connection: vectorizer_dead, url: "http://127.0.0.1:9", patience: 1s}}
     store: file://{home}/backups
   guide:
+    alerts: [others]
     tier: production
     server: {{connection: vectorizer_guide, url: "{guide}"}}
     store: file://{home}/backups
     restore: {{targets: [vectorizer_main]}}
   shaky:
+    alerts: [others]
     tier: production
     server: {{connection: vectorizer_shaky, url: "{shaky}"}}
     store: file://{home}/backups
     restore: {{keep_replaced: 0s}}
   offsite:
+    alerts: [others]
     tier: production
     server: {{connection: vectorizer_offsite, url: "{offsite}"}}
     store: s3://seaweed@{bucket}/vectorizer
     copies: ["file://{home}/copies"]
     streams: 2
+  late:
+    alerts: [mail, slack, teams, duty, own, notifier]
+    tier: production
+    rpo: 30s
+    rto: 8s
+    server: {{connection: vectorizer_late, url: "{late}"}}
+    store: file://{home}/backups
   mistyped:
     teir: production
     server: {{connection: vectorizer_main, url: "{url}"}}
     store: file://{home}/backups
 """
 
-DEPLOYMENTS = ("main", "haunted", "nothing", "dead", "guide", "shaky")
+DEPLOYMENTS = ("main", "haunted", "nothing", "dead", "guide", "shaky", "late")
+HOOKS = ("slack", "teams", "duty", "own", "notifier", "others", "heartbeat")
+HOOK_SECRET = "T00-B00-not-to-be-shown"
+WATCH = "vectorizer_backup_watch"
 BUCKET = "vectorizer-offsite"
 PURPOSES = ("full_backup", "restore", "after_restore")
 RECORDS = {"docs": 400, "images": 300, "users": 100}
 GUIDE_RECORDS = {"manuals": 200, "letters": 50}
 SHAKY_RECORDS = {"songs": 300, "films": 200}
 OFFSITE_RECORDS = {"maps": 300, "atlas": 100}
+LATE_RECORDS = {"news": 50}
 
 
 @dataclass(frozen=True)
@@ -83,6 +119,9 @@ class Site:
     :param shaky: one that fails on demand
     :param offsite: the server of the deployment whose primary store is a bucket
     :param bucket: the S3 server that bucket is on
+    :param late: the server of a deployment that is allowed a few seconds for everything
+    :param mail: where its alerts by mail go, ``hooks`` where all others do, by the path ``/<channel>``
+    :param figures: where Airflow's metrics go
     :param dana: a client of the user dana, who may trigger runs; ``kim`` likewise
     """
 
@@ -91,10 +130,33 @@ class Site:
     guide: SandboxProcess
     shaky: SandboxProcess
     offsite: SandboxProcess
+    late: SandboxProcess
     bucket: SeaweedFS
+    mail: SmtpSink
+    hooks: WebhookReceiver
+    figures: StatsdSink
     home: Path
     dana: AirflowClient
     kim: AirflowClient
+
+    def told(self, channel: str = "own") -> list[dict[str, Any]]:
+        """Everything that one of our own webhooks was told, one thing after the other."""
+        return [one for said in self.hooks.said(f"/{channel}/{HOOK_SECRET}") for one in said["told"]]
+
+    def watch(self) -> dict[str, str]:
+        """Let the watch run once, and tell how its tasks ended."""
+        run_id = self.dana.trigger(WATCH)
+        self.dana.wait_for_run(WATCH, run_id, 240)
+        return self.dana.task_states(WATCH, run_id)
+
+    def time_passes(self, deployment: str, minutes: float = 30) -> None:
+        """Let what is remembered of a deployment have been seen so much earlier."""
+        name = f"vectorizer_backup_alerts_{deployment}".rstrip("_")
+        ledger = json.loads(self.dana.call("GET", f"/variables/{name}")["value"])
+        for incident in ledger["incidents"].values():
+            earlier = datetime.fromisoformat(incident["since"]) - timedelta(minutes=minutes)
+            incident["since"] = earlier.isoformat()
+        self.dana.call("PATCH", f"/variables/{name}", {"key": name, "value": json.dumps(ledger)})
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``vectorizer-backup`` beside this Airflow."""
@@ -118,31 +180,51 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         SandboxProcess(home / "guide", dialect="guide") as guide,
         SandboxProcess(home / "shaky", faults=True) as shaky,
         SandboxProcess(home / "offsite") as offsite,
+        SandboxProcess(home / "late", faults=True) as late,
         SeaweedFS(home / "seaweed") as bucket,
+        SmtpSink() as mail,
+        WebhookReceiver() as hooks,
+        StatsdSink() as figures,
     ):
         server = _filled(sandbox, guide, shaky)
         for name, records in OFFSITE_RECORDS.items():
             fill(connect(offsite.url), name, records)
+        for name, records in LATE_RECORDS.items():
+            fill(connect(late.url), name, records)
         make_offsite(bucket, home)
         for name in DEPLOYMENTS:
             init_store(open_store(f"file://{home}/backups/{name}"), name, system_clock, lambda: uuid4().hex)
-        urls = {"url": sandbox.url, "guide": guide.url, "shaky": shaky.url, "offsite": offsite.url}
-        text = CONFIGURATION.format(**urls, home=home, bucket=BUCKET)
+        urls = {"guide": guide.url, "shaky": shaky.url, "offsite": offsite.url, "late": late.url}
+        text = CONFIGURATION.format(**urls, url=sandbox.url, home=home, bucket=BUCKET)
         (home / "deployments.yaml").write_text(text)
         environment = {
             "VECTORIZER_BACKUP_CONFIG": str(home / "deployments.yaml"),
             "AIRFLOW_CONN_VECTORIZER_DEAD": "vectorizer://127.0.0.1:9",
             "AIRFLOW_CONN_SEAWEED": bucket.connection(),
+            **{f"AIRFLOW_CONN_VECTORIZER_{name.upper()}": f"vectorizer://{url[7:]}" for name, url in urls.items()},
+            **_alerting(mail, hooks, figures),
         }
         users = {"dana": "op", "kim": "op"}
         airflow = AirflowProcess(home / "airflow", ROOT / "dags", ROOT / "plugins", users, environment)
         with airflow:
             dana, kim = airflow.client("dana"), airflow.client("kim")
-            for name, one in (("main", sandbox), ("guide", guide), ("shaky", shaky), ("offsite", offsite)):
-                made = {"connection_id": f"vectorizer_{name}", "conn_type": "vectorizer", "host": one.url}
-                dana.call("POST", "/connections", made)
+            made = {"connection_id": "vectorizer_main", "conn_type": "vectorizer", "host": sandbox.url}
+            dana.call("POST", "/connections", made)
             dana.wait_for_dags([f"vectorizer_{name}_{purpose}" for name in DEPLOYMENTS for purpose in PURPOSES])
-            yield Site(airflow, server, guide, shaky, offsite, bucket, home, dana, kim)
+            yield Site(airflow, server, guide, shaky, offsite, late, bucket, mail, hooks, figures, home, dana, kim)
+
+
+def _alerting(mail: SmtpSink, hooks: WebhookReceiver, figures: StatsdSink) -> dict[str, str]:
+    """Settings of Airflow: the connections of all channels, and where metrics go."""
+    hook = {name: {"conn_type": "http", "host": f"{hooks.url}/{name}", "password": HOOK_SECRET} for name in HOOKS}
+    hook["notifier"]["password"] = ""
+    return {
+        "AIRFLOW_CONN_TEAM_MAIL": mail.connection,
+        **{f"AIRFLOW_CONN_TEAM_{name.upper()}": json.dumps(one) for name, one in hook.items()},
+        "AIRFLOW__METRICS__STATSD_ON": "True",
+        "AIRFLOW__METRICS__STATSD_HOST": "127.0.0.1",
+        "AIRFLOW__METRICS__STATSD_PORT": str(figures.port),
+    }
 
 
 def make_offsite(bucket: SeaweedFS, home: Path) -> None:
