@@ -62,7 +62,7 @@ def test_a_failed_backup_is_told_with_what_was_found_what_to_do_and_where_to_loo
     assert run.state == "failed"
     (message,) = listener.said("/hook")
     said = words_of(message)
-    assert "this run made no backup: wait_until_loaded failed, and its log says why" in said
+    assert "this run made no backup: wait_until_loaded failed, and its log says why; wait_until_loaded: " in said
     assert "What was written since the newest good backup cannot be restored" in said
     assert f"https://airflow.example/dags/{DAG_ID}/runs/" in said
     assert "https://airflow.example/dags/vectorizer_alpha_restore" in said

@@ -12,8 +12,6 @@ from typing import TypeVar
 
 from backup_engine.alerts.alert import Probe
 from backup_engine.capture.planning import needed_for
-from backup_engine.capture.request import CaptureRequest
-from backup_engine.capture.scope import choose_scope
 from backup_engine.catalog import Backup, Catalog
 from backup_engine.deployment import Deployment
 from backup_engine.diagnosis import answers
@@ -23,7 +21,8 @@ from backup_engine.diagnosis.trying import Served, ServerLook, ask, try_rights
 from backup_engine.errors import BackupError
 from backup_engine.findings import Level
 from backup_engine.freshness.attempts import Attempt
-from backup_engine.model import Clock, CollectionState
+from backup_engine.freshness.scoping import of_scope
+from backup_engine.model import Clock
 from backup_engine.ports import Source
 from backup_engine.storage.address import parse_address
 from backup_engine.storage.contract import Store
@@ -167,16 +166,8 @@ def _needed(deployment: Deployment, server: object, newest: object, *, primary: 
     if not primary:
         return last
     if isinstance(server, ServerLook):
-        return needed_for(_scope(deployment, server.states))
+        return needed_for(of_scope(deployment, server.states))
     return None if last is None else 2 * last  # what was read and the archive lie side by side for a while
-
-
-def _scope(deployment: Deployment, states: tuple[CollectionState, ...]) -> tuple[CollectionState, ...]:
-    chosen = deployment.collections
-    request = CaptureRequest(
-        run_key="0" * 16, deployment=deployment.name, store_id="", include=chosen.include, exclude=chosen.exclude
-    )
-    return choose_scope(request, states).states
 
 
 def _network(endpoint: Endpoint, reaching: Attempt[Probe]) -> Probe:

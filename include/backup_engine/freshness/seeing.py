@@ -9,18 +9,16 @@ from datetime import UTC, datetime
 from backup_engine import wording
 from backup_engine.archive.manifest import Manifest
 from backup_engine.capture.planning import needed_for
-from backup_engine.capture.request import CaptureRequest
-from backup_engine.capture.scope import choose_scope
 from backup_engine.catalog import CLOCK_TOLERANCE, Backup, Catalog
 from backup_engine.deployment import Deployment
 from backup_engine.freshness.clocks import clock_ahead
 from backup_engine.freshness.glancing import glance, glance_at_restore, held_by
+from backup_engine.freshness.scoping import of_scope
 from backup_engine.freshness.sighting import PlaceSighting, RestoreGlance, ServerSighting
 from backup_engine.model import Clock, CollectionState, ServerFacts
 from backup_engine.ports import Source
 from backup_engine.readiness import assess_readiness
 from backup_engine.restore.lifecycle import finished_restores
-from backup_engine.run_key import run_key
 from backup_engine.storage.address import parse_address
 from backup_engine.storage.contract import Store
 from backup_engine.storage.identity import identity_for
@@ -96,7 +94,7 @@ def sighting_of_server(seen: SeenServer, deployment: Deployment, last: Manifest 
 
     :raises BackupError: what it lists makes no sense
     """
-    states = _of_scope(deployment, seen.states)
+    states = of_scope(deployment, seen.states)
     never = datetime.max.replace(tzinfo=UTC)
     readiness = assess_readiness(seen.facts, seen.states, last, seen.at, never)
     return ServerSighting(
@@ -108,18 +106,6 @@ def sighting_of_server(seen: SeenServer, deployment: Deployment, last: Manifest 
         capture_bytes=needed_for(states),
         clock_ahead=seen.ahead,
     )
-
-
-def _of_scope(deployment: Deployment, states: tuple[CollectionState, ...]) -> tuple[CollectionState, ...]:
-    scope = deployment.collections
-    request = CaptureRequest(
-        run_key=run_key("a look"),
-        deployment=deployment.name,
-        store_id="",
-        include=scope.include,
-        exclude=scope.exclude,
-    )
-    return choose_scope(request, states).states
 
 
 def _from_the_future(backups: Iterable[Backup], now: datetime) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from backup_engine import wording
@@ -43,17 +43,19 @@ _WAITING: Mapping[str, str] = {
 """By Airflow's word for a task's state; what a person can do something about comes first."""
 
 
-def failure(deployment: str, purpose: str, exception: object, now: datetime) -> Concern:
+def failure(deployment: str, purpose: str, exception: object, now: datetime, reasons: Sequence[str] = ()) -> Concern:
     """Say what went wrong with a run that ended red.
 
     :param exception: what its last task raised, as Airflow hands it on: an exception, words, or nothing
+    :param reasons: why tasks before it failed
     """
     kind = _kind(exception)
+    found = _words(exception) or f"{dag_id(deployment, purpose)} ended red, and its last task left no word why."
     return Concern(
         kind=kind,
         severity=_severity(purpose, exception),
         subject=purpose,
-        found=_words(exception) or f"{dag_id(deployment, purpose)} ended red, and its last task left no word why.",
+        found=_cut("; ".join([found.rstrip("."), *reasons])) if reasons else found,
         risk=_AT_RISK[SYNC] if isinstance(exception, CopyMissing) else _OF.get(kind, _AT_RISK[purpose]),
         remedy=_remedy(deployment, purpose, kind, exception),
         since=now,
@@ -143,6 +145,10 @@ def _words(exception: object) -> str:
     said = str(exception or "").strip()
     if isinstance(exception, BaseException) and not isinstance(exception, BackupError):
         said = f"{type(exception).__name__}: {said}".rstrip(": ")
+    return _cut(said)
+
+
+def _cut(said: str) -> str:
     return said if len(said) <= _LONGEST else f"{said[:_LONGEST]}…"
 
 

@@ -11,6 +11,7 @@ from airflow.sdk import BaseNotifier, conf
 from airflow.sdk.exceptions import AirflowRuntimeError
 
 from vectorizer_backup.dag_defaults import FULL_BACKUP, dag_id, deployments
+from vectorizer_backup.retrying import reasons_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -79,7 +80,8 @@ class RunNotifier(BaseNotifier):
         from vectorizer_backup.notifications.events import failure
 
         run_id = context["dag_run"].run_id
-        concern = failure(self.deployment, self.purpose, context.get("exception"), system_clock())
+        exception, reasons = context.get("exception"), reasons_of(context)
+        concern = failure(self.deployment, self.purpose, exception, system_clock(), reasons)
         self._raise(concern, seen, run_id, lambda: self._look(until), red=True)
 
     def _late(self, context: Context, seen: Ledger, until: float) -> None:
