@@ -93,6 +93,8 @@ class FaultProxy:
         passing = Passing(connection, lambda: socket.create_connection(self._server, _CONNECT_SECONDS), self._book)
         with self._lock:
             self._open.add(passing)
+        if self._closing.is_set():  # it came while everybody was hung up on
+            passing.close()
         try:
             passing.run()
         finally:

@@ -96,6 +96,12 @@ def test_a_cause_that_waits_for_its_grace_keeps_its_consequences_back_as_long() 
     assert watcher.look(OLD) == ["raised: recovery-point-old", "recovered: server-unreachable"]
 
 
+def test_a_run_that_failed_is_told_although_its_cause_may_still_mend_itself() -> None:
+    watcher = Watcher()
+    assert watcher.look(DOWN) == []
+    assert watcher.runs(FAILED) == ["raised: run-failed:full_backup"]
+
+
 def test_a_consequence_that_is_worse_than_its_cause_is_told() -> None:
     watcher = Watcher()
     assert watcher.runs(FAILED) == ["raised: run-failed:full_backup"]

@@ -28,7 +28,6 @@ deployments:
     server: {{connection: vectorizer_late, url: "{late}"}}
     store: file://{home}/backups
 """
-STRANGE = "\nstrange: {}\n"
 
 
 def _well(states: dict[str, str]) -> bool:
@@ -100,7 +99,7 @@ def test_it_calls_the_dead_man_when_all_is_well_and_tells_each_trouble_and_its_e
     assert f"/heartbeat/{HOOK_SECRET}" in [call.path for call in site.hooks.requests]
     assert _news(site) == []
 
-    path.write_text(calm + STRANGE)
+    path.write_text(calm.replace("channels:", "chanels:"))
     site.late.stop()
     assert site.watch()["look"] == "success"
     assert _news(site) == [], "what mends itself wakes nobody"

@@ -13,6 +13,7 @@ import requests
 
 from services.fault_proxy import FaultProxy
 from services.proxying.rules import ACCESS_DENIED, SLOW_DOWN, Rule, Seen
+from services.waiting import poll
 from tests.services.keeper import Keeper, keeper
 
 BODY = os.urandom(300_000)
@@ -220,6 +221,7 @@ def test_a_proxy_that_ends_leaves_nobody_waiting(server):
         proxy.place(Rule("stall", seconds=600))
         connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=5)
         connection.request("GET", "/there")
+        poll(lambda: proxy.applied() == [1], "the request to be held up", 60, 0.01)
     with pytest.raises((http.client.HTTPException, OSError)):
         connection.getresponse()
     connection.close()

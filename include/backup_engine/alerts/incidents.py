@@ -233,15 +233,16 @@ class _Teller:
             for key, other in self.incidents.items()
             if other.over is None and any(is_cause(cause, other.concern, one.concern) for cause in causes)
         ]
-        return max((self._known_at(key) for key in behind), default=0)
+        patient = one.concern.kind not in EVENTS  # a run does not mend itself: it waits for no cause that may
+        return max((self._known_at(key, patient=patient) for key in behind), default=0)
 
-    def _known_at(self, key: str) -> int:
+    def _known_at(self, key: str, *, patient: bool) -> int:
         one = self.decided(key).incident
         if one.concern.severity is Severity.NOTE:
             return 0
         if one.told is not None:
             return one.told.rank
-        return one.concern.severity.rank if _waits(one, self.now) else self._explained_at(one)
+        return one.concern.severity.rank if patient and _waits(one, self.now) else self._explained_at(one)
 
     def _say(self, one: Incident, occasion: Occasion) -> Told:
         return Told(occasion=occasion, concern=one.concern, since=one.since)
