@@ -168,7 +168,7 @@ def _probed(probe: Probe) -> Line:
 
 
 def _run(alert: Alert) -> tuple[Line, ...]:
-    return (Line(one_line(alert.run.dag_id, 60), alert.run.run_id),) if alert.run else ()
+    return (Line("DAG", alert.run.dag_id), Line("Run", alert.run.run_id)) if alert.run else ()
 
 
 def _lead(alert: Alert, every: Sequence[Told]) -> str:
