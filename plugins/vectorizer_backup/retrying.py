@@ -57,8 +57,10 @@ class ErrorClassPolicy(RetryPolicy):
 
 def reasons_of(context: Context) -> list[str]:
     """Give why the other tasks of this run failed for good: for each that did, its name and its error."""
-    own = context["ti"]
-    others = sorted(set(context["dag"].task_ids) - {own.task_id})
+    own, dag = context.get("ti"), context.get("dag")
+    if own is None or dag is None:  # where the DAG processor speaks for a worker that was killed
+        return []
+    others = sorted(set(dag.task_ids) - {own.task_id})
     try:
         left = own.xcom_pull(task_ids=others, key=REASON)
     except AirflowRuntimeError as error:
