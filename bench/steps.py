@@ -15,8 +15,9 @@ from uuid import uuid4
 
 from backup_engine.archive.manifest import BackupState, Sidecar, archive_key
 from backup_engine.archive.reading import ArchiveReader, StoredObject
+from backup_engine.backup import Backup
 from backup_engine.capture.request import CaptureRequest
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.catalog import Catalog
 from backup_engine.copies.copying import copy_backup
 from backup_engine.model import system_clock
 from backup_engine.records import VerificationLevel

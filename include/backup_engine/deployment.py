@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
@@ -13,7 +13,16 @@ from backup_engine.capture.request import SHRINK_LIMIT
 from backup_engine.errors import InvalidInput
 from backup_engine.model import Document, ReadWay
 from backup_engine.storage.address import parse_address
-from backup_engine.tiers import SYNC_SCHEDULE, TIERS, VERIFICATION_SCHEDULE, Duration, Schedule, Terms, Tier
+from backup_engine.tiers import (
+    STANDBY_COMPARISON_SCHEDULE,
+    SYNC_SCHEDULE,
+    TIERS,
+    VERIFICATION_SCHEDULE,
+    Duration,
+    Schedule,
+    Terms,
+    Tier,
+)
 
 
 def _address(*schemes: str) -> Callable[[str], str]:
@@ -76,11 +85,28 @@ class Scope(Document):
 
 
 class ScheduleSettings(Document):
-    """Cron schedules in UTC, where the tier's do not fit."""
+    """Cron schedules in UTC, where the tier's do not fit.
+
+    :param incremental: ``never``: none is made by itself, whatever the tier says
+    :param standby_comparison: when all that the standby holds is compared
+    """
 
     full: Schedule | None = None
+    incremental: Literal["never"] | Schedule | None = None
     verification: Schedule = VERIFICATION_SCHEDULE
     sync: Schedule = SYNC_SCHEDULE
+    standby_comparison: Schedule = STANDBY_COMPARISON_SCHEDULE
+
+
+class StandbySettings(Document):
+    """A second server that every increment is applied to.
+
+    :param connection: what Airflow uses
+    :param url: what the command line uses, with credentials from its environment
+    """
+
+    connection: ConnectionId
+    url: ServerUrl
 
 
 class RestoreSettings(Document):
@@ -104,6 +130,7 @@ class Deployment(Document):
     :param store: the base of the primary store; this deployment's backups lie in the folder of its name below it
     :param copies: bases of further stores that get every good backup
     :param streams: collections read at the same time
+    :param standby: a second server that is kept as close behind as increments come; None: there is none
     :param shrink_limit: share of the last good backup's vectors that may be missing before a person is asked
     :param acknowledged: collections known to be unreadable; they do not make a backup partial
     :param alerts: names of the channels that are told of it; None: all there are
@@ -116,6 +143,7 @@ class Deployment(Document):
     copies: tuple[StoreUrl, ...] = ()
     collections: Scope = Scope()
     streams: int = Field(default=4, ge=1, le=64)
+    standby: StandbySettings | None = None
     schedule: ScheduleSettings = ScheduleSettings()
     rpo: Duration | None = None
     rto: Duration | None = None
@@ -150,8 +178,11 @@ class Deployment(Document):
     @property
     def terms(self) -> Terms:
         """What is promised: the tier's terms with this deployment's own."""
-        tier = TIERS[self.tier]
+        tier, incremental = TIERS[self.tier], self.schedule.incremental
+        if incremental == "never":
+            tier = tier.model_copy(update={"incremental": None})
         changes = {
+            "incremental": None if incremental == "never" else incremental,
             "full": self.schedule.full,
             "rpo": self.rpo,
             "rto": self.rto,

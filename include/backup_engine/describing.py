@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from backup_engine.archive.manifest import CollectionSummary, PrivateCollection
-from backup_engine.catalog import Backup
+from backup_engine.backup import Backup
 
 
 def describe(backup: Backup) -> dict[str, object]:

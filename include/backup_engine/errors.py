@@ -186,6 +186,16 @@ class RestoreMeanwhile(CaptureRefused):
     """A restore ran while the server was read: these results never become a backup, but the run may begin again."""
 
 
+class BrokenChain(PermanentError):
+    """A backup hangs on another one that is missing, damaged, or not what it was."""
+
+
+class ChainBrokenMeanwhile(CaptureRefused):
+    """What an incremental was compared with went while the server was read: the run may begin again, and will be whole
+    where it has to be.
+    """
+
+
 class NoGoodBackup(PermanentError):
     """The run ends without a good backup: the reason it is red."""
 

@@ -64,6 +64,16 @@ def place_backup(
     return next(named, None) or next(place for place in _by_second(captured_at) if place.name not in taken)
 
 
+def place_incremental(captured_at: datetime, taken: Collection[str] = frozenset()) -> Place:
+    """Decide the name of an incremental: always after its second.
+
+    :param captured_at: when its reading ended, UTC
+    :param taken: names it cannot have
+    """
+    places = (Place(folder=Folder.INCREMENTAL, name=place.name) for place in _by_second(captured_at))
+    return next(place for place in places if place.name not in taken)
+
+
 def _wanted(captured_at: datetime, held: list[datetime]) -> Iterator[Place]:
     if not any((other.year, other.month) == (captured_at.year, captured_at.month) for other in held):
         yield Place(folder=Folder.MONTHLY, name=f"backup-{captured_at:%Y%m}")

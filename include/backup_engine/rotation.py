@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backup_engine import wording
-from backup_engine.catalog import Backup
+from backup_engine.backup import Backup
 from backup_engine.records import VerificationLevel
 
 

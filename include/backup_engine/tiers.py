@@ -20,6 +20,9 @@ VERIFICATION_SCHEDULE = "0 6 * * 0"
 SYNC_SCHEDULE = "45 */6 * * *"
 """Every six hours, clear of the full hours at which everything else begins: with nothing to bring it takes seconds."""
 
+STANDBY_COMPARISON_SCHEDULE = "30 3 * * *"
+"""Every night, when the full has been read back."""
+
 _DURATION = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)\Z")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 
@@ -62,34 +65,42 @@ class Terms(Document):
     """What is promised.
 
     :param full: cron schedule of full backups, UTC
+    :param incremental: cron schedule of what changed since, UTC; None: none is made by itself
     :param verification: cron schedule of verifying older backups again, UTC
     :param rpo: how old the newest recovery point may be
     :param rto: how long a restore may take
     """
 
     full: Schedule
+    incremental: Schedule | None = None
     rpo: Duration
     rto: Duration
     verification: Schedule = VERIFICATION_SCHEDULE
     sync: Schedule = SYNC_SCHEDULE
 
     @property
+    def gap(self) -> timedelta:
+        """How far apart the schedules put recovery points at most."""
+        gaps = [parse_cron(one).longest_gap() for one in (self.full, self.incremental) if one is not None]
+        return min(gaps)
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Say where these terms cannot be kept."""
-        gap = parse_cron(self.full).longest_gap()
+        gap = self.gap
         if gap <= self.rpo:
             return ()
         said = (
-            f"a recovery point at most {spoken(self.rpo)} old is promised, but backups at {self.full!r} lie up to "
-            f"{spoken(gap)} apart: that much can be lost. Back up more often with `schedule: {{full: …}}`, or accept "
-            f"it with `rpo: {gap // timedelta(hours=1)}h`."
+            f"a recovery point at most {spoken(self.rpo)} old is promised, but backups at "
+            f"{self.incremental or self.full!r} lie up to {spoken(gap)} apart: that much can be lost. Back up more "
+            f"often with `schedule: {{incremental: …}}`, or accept it with `rpo: {max(1, gap // timedelta(hours=1))}h`."
         )
         return (said,)
 
 
 TIERS: Mapping[Tier, Terms] = {
-    Tier.CRITICAL: Terms(full="0 2 * * *", rpo="15min", rto="1h"),
-    Tier.PRODUCTION: Terms(full="0 2 * * *", rpo="1h", rto="4h"),
+    Tier.CRITICAL: Terms(full="0 2 * * *", incremental="*/10 * * * *", rpo="15min", rto="1h"),
+    Tier.PRODUCTION: Terms(full="0 2 * * *", incremental="0 * * * *", rpo="1h", rto="4h"),
     Tier.DEVELOPMENT: Terms(full="0 2 * * 0", rpo="24h", rto="24h"),
 }
 """From the operating guide; a deployment overrides what it needs."""

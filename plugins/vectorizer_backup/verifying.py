@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.backup import Backup
+from backup_engine.catalog import Catalog
 from backup_engine.errors import UnknownBackup
 from backup_engine.model import Clock
 from backup_engine.rotation import Choice, choose_for_verification

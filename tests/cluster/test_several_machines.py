@@ -10,7 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.backup import Backup
+from backup_engine.catalog import Catalog
 from backup_engine.model import system_clock
 from backup_engine.run_key import run_key
 from backup_engine.storage.contract import Store

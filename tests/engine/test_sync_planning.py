@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backup_engine.archive.manifest import ArchiveFacts, BackupState, Folder, Manifest
-from backup_engine.catalog import Backup
+from backup_engine.backup import Backup
 from backup_engine.copies.inventory import HeldBackup, Inventory
 from backup_engine.copies.planning import Direction, SyncAction, SyncPlan, plan_sync
 from backup_engine.records import TRAVELLING_KINDS, Acknowledgement, Copied, Verification, VerificationLevel

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from backup_engine.archive.manifest import BackupState, Sidecar, archive_key
 from backup_engine.archive.reading import ArchiveReader, StoredObject
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.backup import Backup
+from backup_engine.catalog import Catalog
 from backup_engine.commit import Committed
 from backup_engine.model import system_clock
 from backup_engine.restore.execution import execute_restore

@@ -25,7 +25,7 @@ class BackupKind(StrEnum):
 
 
 class BackupState(StrEnum):
-    """What the commit found. Only good backups of the whole scope take retention slots or serve as base."""
+    """What the commit found. Only good ones of the whole scope take slots or serve as base."""
 
     GOOD = "good"
     PARTIAL = "partial"
@@ -54,6 +54,34 @@ class Standing(StrEnum):
     FUZZY = "fuzzy"
     INCOMPLETE = "incomplete"
     UNREADABLE = "unreadable"
+
+
+class Content(StrEnum):
+    """What a backup itself holds of a collection.
+
+    * whole: all its records
+    * delta: what changed since the state of ``base``, and what was deleted
+    * same: nothing: its state is that of ``base``
+    """
+
+    WHOLE = "whole"
+    DELTA = "delta"
+    SAME = "same"
+
+
+class Base(Document):
+    """The collection in the backup that holds the rest of it, or all of it; never one that is itself only the same.
+
+    :param run_key: of the run that made that backup: another one under its name is not meant
+    :param key: the collection's key there
+    :param state_digest: of the collection's state there
+    """
+
+    folder: Folder
+    name: str
+    run_key: str
+    key: str
+    state_digest: str
 
 
 class Entry(Document):
@@ -86,17 +114,27 @@ class CollectionSummary(Document):
     """What scheduling, retention and incrementals need to know of a collection, without its name.
 
     :param key: "c0001"; ties the clear and the private part together
-    :param content: "whole": the entries hold all records
-    :param vectors: records stored
+    :param vectors: records of the collection's state: what a restore gives, whatever of it lies here
     :param counted: records the server counted when reading ended
     :param state_digest: BLAKE2b-256, hex, over the sorted rows of digests.parquet; "" when unreadable
+    :param content: how much of that lies here
+    :param base: where the rest lies; None when all of it lies here
+    :param number: how many deltas were made of it since it was stored whole, this one included; 0: whole
+    :param upserts: records stored here, where ``content`` is a delta
+    :param deletions: records of the base that are gone
+    :param read_at: when its records were last read, if not by this capture
     :param coded_parts: how many of the parts hold SQ8 codes instead of floats
     :param way: the interface of the server that its records were read from
     """
 
     key: str
     standing: Standing
-    content: Literal["whole"] = "whole"
+    content: Content = Content.WHOLE
+    base: Base | None = None
+    number: int = Field(default=0, ge=0)
+    upserts: int = Field(default=0, ge=0)
+    deletions: int = Field(default=0, ge=0)
+    read_at: Moment | None = None
     vectors: int
     counted: int
     dimension: int
@@ -108,6 +146,11 @@ class CollectionSummary(Document):
     window: Window | None = None
     way: ReadWay = ReadWay.SCROLL
     entries: tuple[Entry, ...]
+
+    @property
+    def stored(self) -> int:
+        """Records that lie in the parts here."""
+        return {Content.WHOLE: self.vectors, Content.DELTA: self.upserts, Content.SAME: 0}[self.content]
 
 
 class PrivateCollection(Document):
@@ -148,8 +191,10 @@ class Clear(Document):
     :param whole_scope: the deployment's whole scope was captured, not a chosen subset
     :param run_key: the run that made it; at most one good backup a run
     :param started_at: when reading began: decides the RPO
-    :param captured_at: when reading ended: decides name, folder and what a point in time finds
-    :param allowed_empty: it holds no vector at all, and whoever asked for it had said that this is fine
+    :param captured_at: when reading ended: decides name, folder, and what a time finds
+    :param allowed_empty: it holds no vector at all, and whoever asked for it said that this is fine
+    :param restore_fencing: number of the server's last restore when reading began; None: not recorded
+    :param synthesized_from: name of the incremental whose state this full is, made without the server; None: captured
     """
 
     name: str
@@ -165,6 +210,8 @@ class Clear(Document):
     product_version: str
     server: ServerVersion
     allowed_empty: bool = False
+    restore_fencing: int | None = None
+    synthesized_from: str | None = None
     collections: tuple[CollectionSummary, ...]
 
     @property
@@ -178,12 +225,14 @@ class Private(Document):
 
     :param reasons: why the state is not good, for people
     :param dropped: collections that vanished from the server while it was read
+    :param remarks: what was decided about it, for people: why an incremental became a full, what was stored whole
     :param acknowledged: names that somebody declared unreadable; they do not make a backup partial
     """
 
     label: str | None
     server_url: str
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
     collections: tuple[PrivateCollection, ...]
     left_out: tuple[LeftOut, ...] = ()
     dropped: tuple[str, ...] = ()

@@ -65,6 +65,13 @@ class Part:
     codes: Codes | None
     where: str = "the part"
 
+    def filtered(self, wanted: npt.NDArray[np.bool_]) -> Part:
+        """Give some of the records, marked with True; shape (rows,)."""
+        if wanted.all():
+            return self
+        codes = self.codes and Codes(self.codes.codes[wanted], self.codes.lo[wanted], self.codes.hi[wanted])
+        return Part(self.batch.filter(pa.array(wanted)), codes, self.where)
+
     def for_sending(self, *, quantized: bool) -> pa.RecordBatch:
         """Give the records as they must be sent to be the same again.
 

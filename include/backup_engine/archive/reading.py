@@ -118,7 +118,7 @@ class ArchiveReader:
         return decode_part(self.entry(name), self._collection(key).dimension, f"{self.name}: {name}")
 
     def parts(self, key: str) -> Iterator[Part]:
-        """Give all parts, in order.
+        """Give all parts that lie here, in order: of a delta, what is new or changed.
 
         :raises DamagedArchive: together they do not hold as many records as the manifest says
         """
@@ -127,7 +127,7 @@ class ArchiveReader:
             part = self.part(key, name)
             rows += part.batch.num_rows
             yield part
-        expected = self._collection(key).vectors
+        expected = self._collection(key).stored
         if rows != expected:
             raise DamagedArchive(f"{self.name}: collection {key} holds {rows:,} vectors; {expected:,} were expected")
 

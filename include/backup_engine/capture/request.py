@@ -19,6 +19,7 @@ class CaptureRequest(Document):
     :param collections: exactly these; None: the deployment's whole scope
     :param include: shell patterns over names that make the whole scope, case-sensitive
     :param exclude: patterns that take names out of it again
+    :param incremental: store only what changed since the newest backup, where there is one to build on
     :param streams: how many workers read side by side, at most
     :param allow_empty: a backup without a single vector is fine
     :param acknowledged: collections somebody declared unreadable: they do not make the backup partial
@@ -32,6 +33,7 @@ class CaptureRequest(Document):
     collections: tuple[str, ...] | None = None
     include: tuple[str, ...] = ("*",)
     exclude: tuple[str, ...] = ()
+    incremental: bool = False
     streams: int = Field(default=4, ge=1, le=64)
     allow_empty: bool = False
     acknowledged: tuple[str, ...] = ()

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import typer
 
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.backup import Backup
+from backup_engine.catalog import Catalog
 from backup_engine.cli.context import find_deployment
 from backup_engine.cli.output import say, say_once
 from backup_engine.copies.reaching import GONE, find_backup, reach

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from backup_engine import wording
 from backup_engine.archive.manifest import CollectionSummary, PrivateCollection
-from backup_engine.catalog import Backup
+from backup_engine.backup import Backup
 from backup_engine.cli.output import table
 from backup_engine.restore.lifecycle import KnownRestore, Progression
 from backup_engine.restore.releasing import PlannedRelease

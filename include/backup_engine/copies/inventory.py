@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from backup_engine import wording
 from backup_engine.archive.manifest import archive_key, sidecar_key
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.backup import Backup
+from backup_engine.catalog import Catalog
 from backup_engine.model import Clock
 from backup_engine.storage.contract import Store
 from backup_engine.storage.identity import read_identity

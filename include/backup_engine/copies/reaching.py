@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from backup_engine import wording
 from backup_engine.archive.manifest import archive_key
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.backup import Backup
+from backup_engine.catalog import Catalog
 from backup_engine.errors import (
     BackupError,
     DamagedArchive,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from backup_engine import wording
 from backup_engine.alerts.alert import Probe
 from backup_engine.archive.manifest import Manifest, Standing
-from backup_engine.catalog import Backup
+from backup_engine.backup import Backup
 from backup_engine.diagnosis.beside import Unanswered
 from backup_engine.diagnosis.network import NETWORK
 from backup_engine.diagnosis.trying import ServerLook

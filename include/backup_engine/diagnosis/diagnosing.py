@@ -11,8 +11,9 @@ from functools import partial
 from typing import TypeVar
 
 from backup_engine.alerts.alert import Probe
+from backup_engine.backup import Backup
 from backup_engine.capture.planning import needed_for
-from backup_engine.catalog import Backup, Catalog
+from backup_engine.catalog import Catalog
 from backup_engine.deployment import Deployment
 from backup_engine.diagnosis import answers
 from backup_engine.diagnosis.beside import begin, came_of

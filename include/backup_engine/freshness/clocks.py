@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from backup_engine.archive.manifest import records_prefix
-from backup_engine.catalog import Backup
+from backup_engine.backup import Backup
 from backup_engine.records import Copied, Verification, record_key
 from backup_engine.storage.contract import ListedObject
 

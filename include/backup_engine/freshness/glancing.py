@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from backup_engine.archive.manifest import Standing
-from backup_engine.catalog import Backup
+from backup_engine.backup import Backup
 from backup_engine.freshness.sighting import BackupGlance, RestoreGlance
 from backup_engine.restore.lifecycle import KnownRestore
 from backup_engine.restore.names import is_reserved

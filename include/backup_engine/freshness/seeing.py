@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 from backup_engine import wording
 from backup_engine.archive.manifest import Manifest
+from backup_engine.backup import Backup
 from backup_engine.capture.planning import needed_for
-from backup_engine.catalog import CLOCK_TOLERANCE, Backup, Catalog
+from backup_engine.catalog import CLOCK_TOLERANCE, Catalog
 from backup_engine.deployment import Deployment
 from backup_engine.freshness.clocks import clock_ahead
 from backup_engine.freshness.glancing import glance, glance_at_restore, held_by

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from backup_engine.catalog import Backup
+    from backup_engine.backup import Backup
 
 
 class ConfirmGoodBackupOperator(BaseOperator):

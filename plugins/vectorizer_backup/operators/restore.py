@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from backup_engine.catalog import Backup
+    from backup_engine.backup import Backup
     from backup_engine.copies.reaching import Found
     from backup_engine.deployment import Deployment
     from backup_engine.restore.plan import RestorePlan

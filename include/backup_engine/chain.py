@@ -1,0 +1,104 @@
+"""Chains: what a backup needs to be restored, collection by collection, back to where it was stored whole. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from backup_engine import wording
+from backup_engine.archive.manifest import Base, CollectionSummary, Content
+from backup_engine.backup import Backup
+from backup_engine.errors import BrokenChain
+
+LONGEST = 64
+"""Links a chain has at most; one of our own making has 18 after 100,000 deltas."""
+
+Backups = Mapping[str, Backup]
+"""Backups by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A collection as one backup stores it: whole, or as a delta."""
+
+    backup: Backup
+    summary: CollectionSummary
+
+
+def by_name(backups: Iterable[Backup]) -> Backups:
+    """Index backups by their names, which are unique in a store."""
+    return {backup.name: backup for backup in backups}
+
+
+def chain_of(backup: Backup, key: str, backups: Backups) -> tuple[Link, ...]:
+    """Give all that stores a part of a collection's state, the oldest first: it is stored whole there.
+
+    A pointer is followed and is no link itself.
+
+    :raises BrokenChain: one of them is missing, damaged, or another than it should be
+    """
+    links: list[Link] = []
+    link = Link(backup, _summary(backup, key, backup))
+    while len(links) < LONGEST:
+        if link.summary.content is not Content.SAME:
+            links.append(link)
+        if link.summary.content is Content.WHOLE:
+            return tuple(reversed(links))
+        link = _base(backup, link, backups)
+    raise BrokenChain(f"{backup.name}: collection {key} hangs on more than {LONGEST} backups; none is made so")
+
+
+def breaks(backup: Backup, backups: Backups) -> tuple[str, ...]:
+    """Say what is wrong with the chains of a backup, a sentence each; nothing for one that can be restored whole."""
+    found: dict[str, None] = {}
+    for summary in backup.manifest.clear.collections:
+        try:
+            chain_of(backup, summary.key, backups)
+        except BrokenChain as error:
+            found[str(error)] = None
+    return tuple(found)
+
+
+def bases_of(backup: Backup) -> frozenset[str]:
+    """Name the backups that a backup directly hangs on."""
+    return frozenset(base.name for base in _bases(backup))
+
+
+def dependents(name: str, backups: Iterable[Backup]) -> tuple[Backup, ...]:
+    """Give every backup that hangs on this one, directly or not: what is lost with it. In the order given."""
+    every = tuple(backups)
+    lost = {name}
+    while more := {one.name for one in every if one.name not in lost and bases_of(one) & lost}:
+        lost |= more
+    return tuple(one for one in every if one.name in lost and one.name != name)
+
+
+def _bases(backup: Backup) -> Iterator[Base]:
+    return (summary.base for summary in backup.manifest.clear.collections if summary.base is not None)
+
+
+def _summary(backup: Backup, key: str, of: Backup) -> CollectionSummary:
+    found = next((one for one in backup.manifest.clear.collections if one.key == key), None)
+    if found is None:
+        raise BrokenChain(f"{of.name} hangs on collection {key} of {backup.name}, which holds none of this key")
+    return found
+
+
+def _base(of: Backup, link: Link, backups: Backups) -> Link:
+    """Follow a link, and make sure that what is there is what was meant."""
+    base = link.summary.base
+    if base is None:
+        raise BrokenChain(f"{link.backup.name} says neither what it holds of {link.summary.key} nor where the rest is")
+    found = backups.get(base.name)
+    if found is None:
+        raise BrokenChain(f"{of.name} hangs on {base.name}, which is not there")
+    if found.manifest.clear.run_key != base.run_key or found.folder is not base.folder:
+        raise BrokenChain(f"{of.name} hangs on a {base.name} of another run; the one that is there does not fit it")
+    if found.damaged:
+        raise BrokenChain(
+            f"{of.name} hangs on {base.name}, which was found damaged {wording.moment(found.verifications[-1].at)}"
+        )
+    summary = _summary(found, base.key, of)
+    if summary.state_digest != base.state_digest or found.captured_at > link.backup.captured_at:
+        raise BrokenChain(f"{of.name} hangs on collection {base.key} of {base.name} as it was, and it is not that now")
+    return Link(found, summary)
