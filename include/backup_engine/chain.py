@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from backup_engine import wording
 from backup_engine.archive.manifest import Base, CollectionSummary, Content
@@ -50,18 +51,41 @@ def chain_of(backup: Backup, key: str, backups: Backups) -> tuple[Link, ...]:
 
 def breaks(backup: Backup, backups: Backups) -> tuple[str, ...]:
     """Say what is wrong with the chains of a backup, a sentence each; nothing for one that can be restored whole."""
-    found: dict[str, None] = {}
+    return tuple(dict.fromkeys(str(error) for error in _broken(backup, backups)))
+
+
+def lost_with(backup: Backup, backups: Backups) -> tuple[Backup, ...]:
+    """Give every backup that cannot be restored for the same reasons as this one, itself included; newest first.
+
+    :return: nothing, if it can be restored
+    """
+    reasons = {error.link for error in _broken(backup, backups)}
+    every = sorted(backups.values(), key=lambda one: (one.captured_at, one.name), reverse=True)
+    return tuple(one for one in every if any(error.link in reasons for error in _broken(one, backups)))
+
+
+def _broken(backup: Backup, backups: Backups) -> Iterator[BrokenChain]:
     for summary in backup.manifest.clear.collections:
         try:
             chain_of(backup, summary.key, backups)
         except BrokenChain as error:
-            found[str(error)] = None
-    return tuple(found)
+            yield error
 
 
 def bases_of(backup: Backup) -> frozenset[str]:
     """Name the backups that a backup directly hangs on."""
     return frozenset(base.name for base in _bases(backup))
+
+
+def all_bases(backup: Backup, backups: Backups) -> tuple[Backup, ...]:
+    """Give every backup that a backup hangs on, directly or not, as far as they are there: the oldest first."""
+    found: dict[str, Backup] = {}
+    waiting = [backup]
+    while waiting:
+        names = bases_of(waiting.pop()) - found.keys()
+        found |= {name: backups[name] for name in names if name in backups}
+        waiting += [backups[name] for name in names if name in backups]
+    return tuple(sorted(found.values(), key=lambda one: (one.captured_at, one.name)))
 
 
 def dependents(name: str, backups: Iterable[Backup]) -> tuple[Backup, ...]:
@@ -78,9 +102,13 @@ def _bases(backup: Backup) -> Iterator[Base]:
 
 
 def _summary(backup: Backup, key: str, of: Backup) -> CollectionSummary:
-    found = next((one for one in backup.manifest.clear.collections if one.key == key), None)
+    every = backup.manifest.clear.collections
+    number = int(key[1:]) if key[1:].isdecimal() else 0  # keys are numbered in order: a thousand need no search
+    found = next((one for one in chain(every[number - 1 : number], every) if one.key == key), None)
     if found is None:
-        raise BrokenChain(f"{of.name} hangs on collection {key} of {backup.name}, which holds none of this key")
+        raise BrokenChain(
+            f"{of.name} hangs on collection {key} of {backup.name}, which holds none of this key", backup.name
+        )
     return found
 
 
@@ -91,14 +119,19 @@ def _base(of: Backup, link: Link, backups: Backups) -> Link:
         raise BrokenChain(f"{link.backup.name} says neither what it holds of {link.summary.key} nor where the rest is")
     found = backups.get(base.name)
     if found is None:
-        raise BrokenChain(f"{of.name} hangs on {base.name}, which is not there")
+        raise BrokenChain(f"{of.name} hangs on {base.name}, which is not there", base.name)
     if found.manifest.clear.run_key != base.run_key or found.folder is not base.folder:
-        raise BrokenChain(f"{of.name} hangs on a {base.name} of another run; the one that is there does not fit it")
+        raise BrokenChain(
+            f"{of.name} hangs on a {base.name} of another run; the one that is there does not fit it", base.name
+        )
     if found.damaged:
         raise BrokenChain(
-            f"{of.name} hangs on {base.name}, which was found damaged {wording.moment(found.verifications[-1].at)}"
+            f"{of.name} hangs on {base.name}, which was found damaged {wording.moment(found.verifications[-1].at)}",
+            base.name,
         )
     summary = _summary(found, base.key, of)
     if summary.state_digest != base.state_digest or found.captured_at > link.backup.captured_at:
-        raise BrokenChain(f"{of.name} hangs on collection {base.key} of {base.name} as it was, and it is not that now")
+        raise BrokenChain(
+            f"{of.name} hangs on collection {base.key} of {base.name} as it was, and it is not that now", base.name
+        )
     return Link(found, summary)

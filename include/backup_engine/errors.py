@@ -187,7 +187,14 @@ class RestoreMeanwhile(CaptureRefused):
 
 
 class BrokenChain(PermanentError):
-    """A backup hangs on another one that is missing, damaged, or not what it was."""
+    """A backup hangs on another one that is missing, damaged, or not what it was.
+
+    :param link: name of that one, where there is a single one
+    """
+
+    def __init__(self, message: str, link: str | None = None) -> None:
+        super().__init__(message)
+        self.link = link
 
 
 class ChainBrokenMeanwhile(CaptureRefused):

@@ -20,7 +20,7 @@ from backup_engine.archive.digests import id_hashes, record_digests
 from backup_engine.archive.manifest import Manifest, Sidecar, Standing, archive_key
 from backup_engine.archive.parts import Part
 from backup_engine.archive.reading import ArchiveReader, StoredObject
-from backup_engine.archive.state_index import StateIndex
+from backup_engine.archive.state_index import Mask, Positions, StateIndex
 from backup_engine.backup import Backup
 from backup_engine.chain import Backups, chain_of
 from backup_engine.errors import DamagedArchive, UnknownCollection
@@ -136,15 +136,24 @@ def lone_restore_point(reader: ArchiveReader, *, temporary: Path | None = None) 
 
 
 def _merged(links: Sequence[StoredLink], state: StateIndex, where: str) -> Iterator[Part]:
+    if not state.rows:
+        return
     given = np.zeros(state.rows, np.bool_)
     for reader, key in links:
         for part in reader.parts(key):
             at = state.find(id_hashes(part.batch))
             wanted = state.equal(at, record_digests(part.batch))
-            wanted &= ~given[at]
+            wanted &= ~given[at] & _first(at)
             given[at[wanted]] = True
             if wanted.any():
                 yield part.filtered(wanted)
     if not given.all():
         lacking = wording.count(int((~given).sum()), "record")
         raise DamagedArchive(f"{where}: its chain of {len(links)} archives lacks {lacking} of {state.rows:,}")
+
+
+def _first(positions: Positions) -> Mask:
+    """Mark where each of these comes first."""
+    first = np.zeros(len(positions), np.bool_)
+    first[np.unique(positions, return_index=True)[1]] = True
+    return first

@@ -1,5 +1,5 @@
-"""What the backup in ``fixtures/`` holds, in numbers and letters: it was made from these records once, by the first
-release, and is never made again. ``python -m tests.archive.v1_records FOLDER`` shows how.
+"""What the backups in ``fixtures/`` hold, in numbers and letters: they were made from these records once, by the first
+release, and are never made again. ``python -m tests.archive.v1_records FOLDER`` shows how.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from backup_engine.archive.manifest import LeftOut, Standing, Window
 from backup_engine.archive.tail import document_bytes, sidecar
 from backup_engine.model import Metric, Quantization
 from tests.archive.builder import NOON, Built, Given, manifest_of, write_collection
+from tests.archive.lines import Line, edited
 
 FLOATS = {
     "plain": ([0.5, -1.25, 3.0], '{"text":"hello","n":1}'),
@@ -39,6 +40,15 @@ SHOWN = {
     "k3": ["0x1.0000000000000p-3"] * 4,
 }
 """What the server showed for these codes, to the bit."""
+
+LATER = {
+    "plain": ([0.5, -1.25, 3.5], '{"text":"hello","n":2}'),
+    "new": ([9.0, 8.0, 7.0], None),
+}
+"""What the incremental has otherwise, or more, than ``FLOATS``."""
+
+GONE = ("empty object", "x" * 300)
+"""And what it has not."""
 
 
 def collections() -> tuple[Given, Given, Given]:
@@ -82,7 +92,16 @@ def build_fixture() -> Built:
     return Built(b"".join([*(data for data, _ in written), tail]), facts)
 
 
+def build_incremental(full: Built) -> Built:
+    """An incremental that hangs on the backup: a delta, two pointers, a new collection."""
+    floats, *others = collections()
+    rows = {key: (np.array(vector, "<f4").tobytes(), payload) for key, (vector, payload) in LATER.items()}
+    new = Given("new", [make_batch(["first"], np.array([[1.0, 0.5]], np.float32), ["{}"])], 2)
+    return Line(*collections(), full=full).add(edited(floats, rows, set(GONE)), *others, new)
+
+
 if __name__ == "__main__":
     built = build_fixture()
-    Path(sys.argv[1], "v1.tar.gz").write_bytes(built.data)
-    Path(sys.argv[1], "v1.json").write_bytes(document_bytes(built.sidecar))
+    for name, one in {"v1": built, "v1-incremental": build_incremental(built)}.items():
+        Path(sys.argv[1], f"{name}.tar.gz").write_bytes(one.data)
+        Path(sys.argv[1], f"{name}.json").write_bytes(document_bytes(one.sidecar))

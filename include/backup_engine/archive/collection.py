@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import tempfile
-import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, cast
 
-import numpy as np
 import pyarrow as pa
 
-from backup_engine.archive.batches import rows_with_null_components
 from backup_engine.archive.canonical import canonical_json
 from backup_engine.archive.digests import DigestSet
-from backup_engine.archive.digests_file import write_digests
-from backup_engine.archive.entries import Sealing
+from backup_engine.archive.fragment_entries import LISTED_IRREGULAR, FragmentEntries, slug
 from backup_engine.archive.manifest import Entry, StoredEntry
-from backup_engine.archive.parts import encode_part, regroup
 from backup_engine.model import CollectionConfiguration, Document
 
-LISTED_IRREGULAR = 1_000
-"""Ids of irregular records that are listed; further ones are counted."""
-
-_SLUG_LENGTH = 40
-_IN_MEMORY = 8 << 20  # digests.parquet of about 250,000 records
-_CHUNK = 1 << 20
+__all__ = ["LISTED_IRREGULAR", "CollectionWriter", "WrittenCollection", "configuration_document", "slug"]
 
 
 class WrittenCollection(Document):
@@ -37,14 +24,16 @@ class WrittenCollection(Document):
 
     :param entries: its files, in order
     :param stored: where they lie; offsets count from the start of the fragment
-    :param vectors: records written
+    :param vectors: records of its state
     :param bytes: of the fragment
     :param state_digest: BLAKE2b-256, hex, over the rows of digests.parquet
     :param configuration_sha256: of the canonical JSON of the configuration, without the name
     :param coded_parts: parts that hold SQ8 codes
-    :param irregular: ids of records with components the server gave as null (the first thousand)
+    :param irregular: ids of records, among those written, with components the server gave as null (the first thousand)
     :param irregular_count: how many there are
     :param duplicates: records whose id an earlier one has already
+    :param upserts: of a delta: records in the parts
+    :param deletions: of a delta: records of the base that are gone
     """
 
     key: str
@@ -58,6 +47,8 @@ class WrittenCollection(Document):
     irregular: tuple[str, ...]
     irregular_count: int
     duplicates: int
+    upserts: int = 0
+    deletions: int = 0
 
 
 class CollectionWriter:
@@ -80,16 +71,11 @@ class CollectionWriter:
         temporary: Path | None = None,
     ) -> None:
         self._key = key
-        self._folder = f"collections/{key}-{slug(name)}"
         self._config = configuration_document(name, configuration)
         self._configuration_sha256 = configuration_sha256(configuration)
-        self._modified_at = modified_at
+        self._entries = FragmentEntries(key, name, modified_at, temporary)
         self._digests = digests
         self._temporary = temporary
-        self._entries: list[Entry] = []
-        self._stored: list[StoredEntry] = []
-        self._bytes = self._coded = self._irregular_count = 0
-        self._irregular: list[str] = []
         self.written: WrittenCollection
         """What was written; there once ``fragments`` is exhausted."""
 
@@ -101,75 +87,40 @@ class CollectionWriter:
         """
         with ExitStack() as stack:
             digests = self._digests or stack.enter_context(DigestSet(temporary=self._temporary))
-            yield from self._sealed("config.json", len(self._config), [self._config])
-            for number, batch in enumerate(regroup(batches)):
-                digests.add(batch)
-                part = encode_part(batch)
-                self._coded += part.coded
-                if not part.coded:  # codes stand for numbers only
-                    self._note_irregular(batch)
-                yield from self._sealed(f"part-{number:05d}.parquet", part.size, part.pieces)
-            file = stack.enter_context(self._temporary_file())
-            write_digests(digests, file)
-            size = file.tell()
-            file.seek(0)
-            yield from self._sealed("digests.parquet", size, iter(lambda: file.read(_CHUNK), b""))
-            self.written = self._summary(digests)
-
-    def _sealed(self, name: str, size: int, content: Iterable[bytes]) -> Iterator[bytes]:
-        sealing = Sealing(f"{self._folder}/{name}", size, self._modified_at)
-        start = self._bytes
-        for piece in _rechunked(sealing.stream(content)):
-            self._bytes += len(piece)
-            yield piece
-        self._entries.append(sealing.entry)
-        self._stored.append(
-            StoredEntry(name=sealing.name, offset=start, bytes=self._bytes - start, sha256=sealing.stored_sha256)
-        )
-
-    def _note_irregular(self, batch: pa.RecordBatch) -> None:
-        irregular = np.flatnonzero(rows_with_null_components(batch))
-        ids = batch.column("id")
-        self._irregular += [ids[row].as_py() for row in irregular[: LISTED_IRREGULAR - len(self._irregular)].tolist()]
-        self._irregular_count += len(irregular)
-
-    def _temporary_file(self) -> BinaryIO:
-        directory = None if self._temporary is None else str(self._temporary)
-        return cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=directory))
-
-    def _summary(self, digests: DigestSet) -> WrittenCollection:
-        return WrittenCollection(
-            key=self._key,
-            entries=tuple(self._entries),
-            stored=tuple(self._stored),
-            vectors=digests.count,
-            bytes=self._bytes,
-            state_digest=digests.state_digest(),
-            configuration_sha256=self._configuration_sha256,
-            coded_parts=self._coded,
-            irregular=tuple(self._irregular),
-            irregular_count=self._irregular_count,
-            duplicates=digests.duplicates,
-        )
+            yield from self._entries.sealed("config.json", len(self._config), [self._config])
+            yield from self._entries.parts(_noted(batches, digests))
+            yield from self._entries.digests(digests)
+            self.written = written_collection(self._key, self._entries, digests, self._configuration_sha256)
 
 
-def _rechunked(pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
-    """Join small pieces: whoever sends them on sends each by itself."""
-    waiting: list[bytes | memoryview] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= _CHUNK:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting)
+def written_collection(
+    key: str, entries: FragmentEntries, digests: DigestSet, configuration_sha256: str, deletions: int | None = None
+) -> WrittenCollection:
+    """Describe a fragment that is complete.
+
+    :param deletions: of a delta; None: it is whole
+    """
+    return WrittenCollection(
+        key=key,
+        entries=tuple(entries.entries),
+        stored=tuple(entries.stored),
+        vectors=digests.count,
+        bytes=entries.bytes,
+        state_digest=digests.state_digest(),
+        configuration_sha256=configuration_sha256,
+        coded_parts=entries.coded_parts,
+        irregular=tuple(entries.irregular),
+        irregular_count=entries.irregular_count,
+        duplicates=digests.duplicates,
+        upserts=0 if deletions is None else entries.records,
+        deletions=deletions or 0,
+    )
 
 
-def slug(name: str) -> str:
-    """Make a few ASCII characters of a collection's name, for human eyes; lossy, never parsed."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG_LENGTH].rstrip("-") or "collection"
+def _noted(batches: Iterable[pa.RecordBatch], digests: DigestSet) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        digests.add(batch)
+        yield batch
 
 
 def configuration_document(name: str, configuration: CollectionConfiguration) -> bytes:

@@ -7,11 +7,22 @@ other, with the size of the file, and with what this product writes at most. The
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from backup_engine.archive.canonical import depth_exceeds
 from backup_engine.archive.entries import END, member_size
-from backup_engine.archive.manifest import CollectionSummary, Entry, Manifest, Sidecar, Standing, StoredEntry
+from backup_engine.archive.manifest import (
+    BackupKind,
+    Base,
+    Clear,
+    CollectionSummary,
+    Content,
+    Entry,
+    Manifest,
+    Sidecar,
+    Standing,
+    StoredEntry,
+)
 from backup_engine.errors import DamagedArchive, HostileArchive
 from backup_engine.wording import count, listing, size
 
@@ -36,13 +47,15 @@ RECORD_BYTES = 256 << 20
 """Decoded size of the largest single record; the server itself takes no bodies above 100 MiB."""
 DIGESTS_SLACK = 64 << 10
 
+_PER_DELETED = (4 << 10) + 64  # a hash, an id as long as any that is written out, and what Parquet adds
 _PER_DIGEST = 40  # 32 bytes a row, and what Parquet adds
 _PART_SLACK = 12 << 20  # codes beside the floats they stand for, Parquet's own lengths and levels
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 _KEY = re.compile(r"c[0-9]{4,6}\Z")
+_NAME = re.compile(r"backup-[0-9-]{1,40}\Z")
 _ENTRY = re.compile(
     r"(?P<folder>collections/(?P<key>c[0-9]{4,6})(?:-[a-z0-9][a-z0-9-]{0,39})?)/"
-    r"(?P<file>config\.json|digests\.parquet|part-[0-9]{5,6}\.parquet)\Z"
+    r"(?P<file>config\.json|deleted\.parquet|digests\.parquet|part-[0-9]{5,6}\.parquet)\Z"
 )
 
 
@@ -99,7 +112,7 @@ def check_manifest(manifest: Manifest, archive: str) -> None:
     if len(set(names)) != len(names):
         raise HostileArchive(f"{archive}: its manifest lists a collection name twice")
     for collection in collections:
-        _check_collection(collection, f"{archive}: collection {collection.key}")
+        _check_collection(collection, manifest.clear, f"{archive}: collection {collection.key}")
 
 
 def is_part(name: str) -> bool:
@@ -113,6 +126,11 @@ def is_digests(name: str) -> bool:
     return name.endswith("/digests.parquet")
 
 
+def is_deleted(name: str) -> bool:
+    """Tell whether the entry of this name is the list of what a delta takes away."""
+    return name.endswith("/deleted.parquet")
+
+
 def is_configuration(name: str) -> bool:
     """Tell whether the entry of this name is a collection's configuration."""
     return name.endswith("/config.json")
@@ -123,19 +141,22 @@ def part_limit(rows: int) -> int:
     return _PART_SLACK + (RECORD_BYTES if rows == 1 else PART_BYTES)
 
 
-def content_limit(name: str, vectors: int = 0) -> int:
+def content_limit(name: str, vectors: int = 0, deletions: int = 0) -> int:
     """Bytes that the entry of this name may have.
 
     :param vectors: records of its collection, which is what digests grow with
+    :param deletions: records that are gone, which is what their list grows with
     """
     if is_digests(name):
         return DIGESTS_SLACK + vectors * _PER_DIGEST
+    if is_deleted(name):
+        return DIGESTS_SLACK + deletions * _PER_DELETED
     if is_part(name):
         return RECORD_BYTES + _PART_SLACK
     return {README_NAME: README_BYTES, MANIFEST_NAME: MANIFEST_BYTES}.get(name, CONFIGURATION_BYTES)
 
 
-def _check_collection(collection: CollectionSummary, where: str) -> None:
+def _check_collection(collection: CollectionSummary, clear: Clear, where: str) -> None:
     if not 0 <= collection.dimension <= DIMENSION or collection.vectors < 0:
         raise HostileArchive(
             f"{where} claims {collection.vectors:,} vectors of {collection.dimension:,} dimensions; 0 or more vectors "
@@ -150,28 +171,79 @@ def _check_collection(collection: CollectionSummary, where: str) -> None:
     ]
     if wrong:
         raise HostileArchive(f"{where} lists an entry that is not one of its files: {wrong[0][:200]!r}")
-    files = [match["file"] for match in found if match]
-    parts = len(files) - 2
-    honest = ["config.json", *(f"part-{number:05d}.parquet" for number in range(parts)), "digests.parquet"]
-    if files != honest and not (files == [] and collection.standing is Standing.UNREADABLE):
-        raise HostileArchive(
-            f"{where}: config.json, parts in order and digests.parquet were expected, not {listing(files)}"
-        )
-    if not parts <= collection.vectors <= max(0, parts) * PART_ROWS and files:
-        held = count(max(0, parts), "part")
-        raise HostileArchive(f"{where} claims {collection.vectors:,} vectors in {held} of up to {PART_ROWS:,}")
-    _check_entries(collection.entries, collection.vectors, where)
+    _check_files(collection, [match["file"] for match in found if match], where)
+    _check_content(collection, clear, where)
+    _check_entries(collection, where)
 
 
-def _check_entries(entries: Iterable[Entry], vectors: int, where: str) -> None:
-    for entry in entries:
-        limit = content_limit(entry.name, vectors)
+def _check_files(collection: CollectionSummary, files: list[str], where: str) -> None:
+    """Expect config.json, parts and digests.parquet, of a delta a list of what is gone, and of a pointer nothing."""
+    same = collection.content is Content.SAME
+    if not files and (same or collection.standing is Standing.UNREADABLE):
+        return
+    ends = ["deleted.parquet", "digests.parquet"] if collection.content is Content.DELTA else ["digests.parquet"]
+    parts = max(0, len(files) - 1 - len(ends))
+    if same or files != ["config.json", *(f"part-{number:05d}.parquet" for number in range(parts)), *ends]:
+        expected = "no file" if same else ", ".join(["config.json, parts in order", *ends[:-1]]) + f" and {ends[-1]}"
+        raise HostileArchive(f"{where}: {expected} were expected, not {listing(files) or 'nothing'}")
+    if not parts <= collection.stored <= parts * PART_ROWS:
+        held = count(parts, "part")
+        raise HostileArchive(f"{where} claims {collection.stored:,} vectors in {held} of up to {PART_ROWS:,}")
+
+
+def _check_content(collection: CollectionSummary, clear: Clear, where: str) -> None:
+    """Exactly what does not lie here whole says where the rest is, and only a delta changes anything of it."""
+    content, base = collection.content, collection.base
+    if (base is None) is not (content is Content.WHOLE):
+        raise HostileArchive(f"{where} is {content.value} and names {'no' if base is None else 'a'} base")
+    if content is not Content.WHOLE and (
+        clear.kind is not BackupKind.INCREMENTAL or collection.standing is Standing.UNREADABLE
+    ):
+        raise HostileArchive(f"{where} is {content.value} in a {clear.kind.value} and {collection.standing.value}")
+    if {Content.WHOLE: collection.number != 0, Content.DELTA: collection.number == 0}.get(content):
+        raise HostileArchive(f"{where} is {content.value} and the delta number {collection.number:,}")
+    if content is not Content.DELTA and (collection.upserts or collection.deletions):
+        raise HostileArchive(f"{where} is {content.value} and claims changes")
+    if collection.upserts > collection.vectors:
+        raise HostileArchive(f"{where} claims {collection.upserts:,} upserts in a state of {collection.vectors:,}")
+    if base is not None:
+        _check_base(base, collection, clear, where)
+
+
+def _check_base(base: Base, collection: CollectionSummary, clear: Clear, where: str) -> None:
+    if not _NAME.match(base.name) or not _KEY.match(base.key) or not _SHA256.match(base.state_digest):
+        named = f"{base.name[:200]!r}, {base.key[:200]!r}, {base.state_digest[:200]!r}"
+        raise HostileArchive(f"{where} names a base as no backup is named: {named}")
+    if base.name == clear.name:
+        raise HostileArchive(f"{where} names its own backup as its base")
+    same = collection.content is Content.SAME
+    if same and (collection.state_digest, collection.coded_parts) != (base.state_digest, 0):
+        raise HostileArchive(f"{where} is the same as its base and has another state, or parts")
+
+
+def _check_entries(collection: CollectionSummary, where: str) -> None:
+    for entry in collection.entries:
+        limit = content_limit(entry.name, collection.vectors, collection.deletions)
         if entry.bytes > limit:
             raise HostileArchive(
                 f"{where}: {entry.name} claims {size(entry.bytes)}; at most {size(limit)} were expected"
             )
+        least = _least(entry.name, collection)
+        if entry.bytes < least:
+            raise HostileArchive(
+                f"{where}: {entry.name} claims {size(entry.bytes)}; at least {size(least)} were expected"
+            )
         if not _SHA256.match(entry.sha256):
             raise HostileArchive(f"{where}: {entry.name} is listed with a SHA-256 that is none")
+
+
+def _least(name: str, collection: CollectionSummary) -> int:
+    """Bytes that a delta's hashes alone take: what bounds the records that it claims beyond those in its parts."""
+    if collection.content is not Content.DELTA:
+        return 0
+    if is_digests(name):
+        return 32 * collection.vectors
+    return 16 * collection.deletions if is_deleted(name) else 0
 
 
 def _check_names(stored: tuple[StoredEntry, ...], manifest: Manifest, archive: str) -> None:

@@ -269,10 +269,7 @@ class Manifest(Document):
 
 
 class ArchiveFacts(Document):
-    """The archive as stored.
-
-    :param entries: all of them in order, README.txt and manifest.json included; they lie end to end
-    """
+    """The archive as stored: its entries in order, end to end, README.txt and manifest.json included."""
 
     bytes: int
     entries: tuple[StoredEntry, ...]

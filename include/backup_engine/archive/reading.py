@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from backup_engine.archive.canonical import canonical_json
+from backup_engine.archive.deleted_file import read_deleted
 from backup_engine.archive.digests_file import read_digests
 from backup_engine.archive.documents import load_sidecar, parse_configuration, parse_manifest
 from backup_engine.archive.entries import END, unseal, unseal_chunks, unseal_unlisted
@@ -21,11 +22,12 @@ from backup_engine.archive.limits import (
     README_NAME,
     check_sidecar,
     is_configuration,
+    is_deleted,
     is_digests,
     is_part,
     listed_entries,
 )
-from backup_engine.archive.manifest import CollectionSummary, Manifest, Sidecar, StoredEntry
+from backup_engine.archive.manifest import CollectionSummary, Content, Manifest, Sidecar, StoredEntry
 from backup_engine.archive.parts import Part, decode_part
 from backup_engine.archive.scanning import scan
 from backup_engine.archive.sources import AtHand, ByteSource, LocalFile, StoredObject, read_range, tee
@@ -138,6 +140,26 @@ class ArchiveReader:
         """
         collection = self._collection(key)
         name = self._one(collection, is_digests)
+        with self._unsealed(name) as file:
+            yield from read_digests(file, collection.vectors, f"{self.name}: {name}")
+
+    def deleted(self, key: str) -> Iterator[pa.RecordBatch]:
+        """Give the rows of (id_hash, id) that a delta takes away from its base, sorted by hash; an id may be null.
+
+        Of a collection that is no delta, none.
+
+        :raises DamagedArchive: they are not as many as the manifest says, not sorted, or an id is not the hashed one
+        """
+        collection = self._collection(key)
+        if collection.content is not Content.DELTA:
+            return
+        name = self._one(collection, is_deleted)
+        with self._unsealed(name) as file:
+            yield from read_deleted(file, collection.deletions, f"{self.name}: {name}")
+
+    @contextmanager
+    def _unsealed(self, name: str) -> Iterator[BinaryIO]:
+        """Have the content of an entry in a file, every byte of it checked."""
         stored = self._place(name)
         directory = None if self._temporary is None else str(self._temporary)
         with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=directory) as file:
@@ -146,7 +168,7 @@ class ArchiveReader:
             for chunk in unseal_chunks(raw, self._listed[name], self.name):
                 file.write(chunk)
             self._check_stored(stored, hasher.hexdigest())
-            yield from read_digests(cast("BinaryIO", file), collection.vectors, f"{self.name}: {name}")
+            yield cast("BinaryIO", file)
 
     def check_frame(self) -> None:
         """Check what belongs to no collection: README.txt, the manifest inside, the end of the archive.
@@ -169,6 +191,10 @@ class ArchiveReader:
         for entry in collection.entries:
             if wanted(entry.name):
                 return entry.name
+        if collection.base is not None:
+            raise UnknownCollection(
+                f"{self.name} holds nothing of collection {collection.key}: all of it lies in {collection.base.name}"
+            )
         raise DamagedArchive(f"{self.name}: nothing of collection {collection.key} could be read when it was made")
 
     def _place(self, name: str) -> StoredEntry:

@@ -20,7 +20,10 @@ collections/<key>-<name>/
   part-00000.parquet ...         the records: id, payload (JSON text; null = none), and the vector: either as
                                  vector (floats), or as codes (a byte per component), lo and hi, which stand for
                                  (code / 255) * (hi - lo) + lo, calculated in 32-bit floats
+  deleted.parquet                in an incremental, whose parts hold what changed: ids of the records that are gone
   digests.parquet                a hash of every id and of every record, to compare two backups without reading them
+
+An incremental needs others: manifest.json names, as "base" of each collection, the backup that holds the rest.
 
 DuckDB: SELECT * FROM read_parquet('collections/*/part-*.parquet', union_by_name = true);
 Restore: vectorizer-backup restore --archive FILE --server URL

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from backup_engine.archive.manifest import Folder
-from backup_engine.errors import DamagedArchive, HostileArchive, ObjectNotFound, UnknownFormat
+from backup_engine.errors import BrokenChain, DamagedArchive, HostileArchive, ObjectNotFound, UnknownFormat
 from backup_engine.model import Clock, Progress
 from backup_engine.records import VerificationLevel
 from backup_engine.storage.contract import Store
@@ -51,6 +51,8 @@ class Check:
             yield
         except (DamagedArchive, HostileArchive, UnknownFormat, ObjectNotFound) as error:
             self.blame(str(error), collection=collection, entry=entry)
+        except BrokenChain as error:  # no file of this backup is to blame
+            self.blame(str(error), collection=collection)
 
     def report(self, level: VerificationLevel) -> VerificationReport:
         """Add it up."""

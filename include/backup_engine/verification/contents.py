@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
 
 from backup_engine import wording
 from backup_engine.archive.batches import rows_with_null_components
-from backup_engine.archive.digests import DigestSet, Hashes, rows_of
+from backup_engine.archive.digests import DigestSet, rows_of
 from backup_engine.archive.limits import is_configuration, is_digests
-from backup_engine.archive.manifest import CollectionSummary, PrivateCollection, Standing
+from backup_engine.archive.manifest import CollectionSummary, Content, PrivateCollection, Standing
 from backup_engine.archive.parts import Part
 from backup_engine.archive.reading import ArchiveReader
-from backup_engine.errors import DamagedArchive
 from backup_engine.model import ProgressEvent
+from backup_engine.verification.bases import Bases
 from backup_engine.verification.check import Check
+from backup_engine.verification.deltas import verify_delta, verify_same
+from backup_engine.verification.rows import compare_rows
+
+_DIGESTS = "digests.parquet", "the parts"
 
 
 def verify_contents(check: Check, reader: ArchiveReader) -> None:
-    """Verify every collection; what is damaged in one does not keep the others from being read."""
+    """Verify every collection; what is damaged in one does not keep the others from being read.
+
+    Of what it builds on, only the digests are read: whether the rest of that is right, its own verification says.
+    """
     private = {item.key: item for item in reader.manifest.private.collections}
     stored = {entry.name: entry.bytes for entry in reader.sidecar.archive.entries}
     check.entries, check.bytes = len(stored), sum(stored.values())
+    bases = Bases(check.store, reader.manifest.clear, check.temporary)
     for summary in reader.manifest.clear.collections:
-        if summary.standing is not Standing.UNREADABLE:
-            _verify_collection(check, reader, summary, private[summary.key])
+        if summary.content is Content.SAME:
+            with check.noting(collection=private[summary.key].name):
+                check.vectors += verify_same(bases, summary)
+        elif summary.standing is not Standing.UNREADABLE:
+            _verify_collection(check, reader, bases, summary, private[summary.key])
 
 
 def _verify_collection(
-    check: Check, reader: ArchiveReader, summary: CollectionSummary, private: PrivateCollection
+    check: Check, reader: ArchiveReader, bases: Bases, summary: CollectionSummary, private: PrivateCollection
 ) -> None:
     problems = len(check.problems)
     with check.noting(collection=private.name, entry=_file(summary, is_configuration)):
@@ -45,7 +55,10 @@ def _verify_collection(
         for what in tally.differences(summary, private):
             check.blame(what, collection=private.name)
         with check.noting(collection=private.name, entry=_file(summary, is_digests)):
-            _compare_digests(reader, summary.key, digests)
+            if summary.content is Content.DELTA:
+                check.vectors += verify_delta(reader, bases, summary, digests)
+            else:
+                compare_rows(map(rows_of, reader.digests(summary.key)), map(rows_of, digests.chunks()), *_DIGESTS)
 
 
 def _file(summary: CollectionSummary, wanted: Callable[[str], bool]) -> str | None:
@@ -64,7 +77,7 @@ def _read_parts(check: Check, reader: ArchiveReader, summary: CollectionSummary,
                     step="verify",
                     subject=name,
                     done=tally.digests.count,
-                    total=summary.vectors,
+                    total=summary.stored,
                     bytes=size,
                     seconds=max(0.0, (check.clock() - began).total_seconds()),
                 )
@@ -88,46 +101,22 @@ class _Tally:
 
     def differences(self, summary: CollectionSummary, private: PrivateCollection) -> Iterator[str]:
         """Compare it with what the manifest says."""
-        if self.digests.count != summary.vectors:
-            yield f"{self.digests.count:,} vectors; the manifest says {summary.vectors:,}"
+        if self.digests.count != summary.stored:
+            yield f"{self.digests.count:,} vectors; the manifest says {summary.stored:,}"
         if self.digests.duplicates:
             yield f"{wording.count(self.digests.duplicates, 'record')} under an id that another one has"
-        if self.digests.state_digest() != summary.state_digest:
-            yield f"state digest {self.digests.state_digest()}; the manifest says {summary.state_digest}"
         if self.coded != summary.coded_parts:
             yield f"{self.coded:,} parts of codes; the manifest says {summary.coded_parts:,}"
-        listed = tuple(self.irregular[: len(private.irregular)])
-        if (len(self.irregular), listed) != (private.irregular_count, private.irregular):
+        if summary.content is Content.WHOLE and self.digests.state_digest() != summary.state_digest:
+            yield f"state digest {self.digests.state_digest()}; the manifest says {summary.state_digest}"
+        if not self._irregular_as_listed(summary, private):
             yield f"{len(self.irregular):,} irregular records; the manifest lists {private.irregular_count:,} or others"
 
-
-def _compare_digests(reader: ArchiveReader, key: str, digests: DigestSet) -> None:
-    """Compare stored and calculated digests piece by piece; both come sorted."""
-    stored, calculated = _Rows(reader.digests(key)), _Rows(digests.chunks())
-    row = 0
-    while rows := min(stored.fill(), calculated.fill()):
-        differing = np.flatnonzero(stored.take(rows) != calculated.take(rows))
-        if len(differing):
-            raise DamagedArchive(f"digests.parquet is not what the parts give, from row {row + int(differing[0]):,} on")
-        row += rows
-    if stored.fill() or calculated.fill():
-        raise DamagedArchive(f"digests.parquet and the parts do not give equally many rows; {row:,} are equal")
-
-
-class _Rows:
-    """Sorted rows, some of them at hand."""
-
-    def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
-        self._coming = (rows_of(batch) for batch in batches if batch.num_rows)
-        self._held: Hashes = np.empty(0, "S1")
-
-    def fill(self) -> int:
-        """Have rows at hand if there are any; tell how many."""
-        if not len(self._held):
-            self._held = next(self._coming, self._held)
-        return len(self._held)
-
-    def take(self, rows: int) -> Hashes:
-        """Give so many of them."""
-        taken, self._held = self._held[:rows], self._held[rows:]
-        return taken
+    def _irregular_as_listed(self, summary: CollectionSummary, private: PrivateCollection) -> bool:
+        """Of a delta the manifest lists those of the whole state, of which the parts hold some."""
+        if summary.content is Content.WHOLE:
+            listed = tuple(self.irregular[: len(private.irregular)])
+            return (len(self.irregular), listed) == (private.irregular_count, private.irregular)
+        all_listed = private.irregular_count == len(private.irregular)
+        known = not all_listed or set(self.irregular) <= set(private.irregular)
+        return known and len(self.irregular) <= private.irregular_count

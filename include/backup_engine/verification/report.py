@@ -32,7 +32,8 @@ class VerificationReport(Document):
 
     :param collections: looked at
     :param entries: looked at; at level full read, hashed and decoded
-    :param vectors: records whose digests were calculated again; 0 at level quick, which reads none
+    :param vectors: records whose digests were calculated again, or were compared with those of the base where an
+        incremental has them from there; 0 at level quick, which reads none
     :param bytes: read
     """
 

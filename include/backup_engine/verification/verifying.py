@@ -6,13 +6,14 @@ import socket
 from pathlib import Path
 
 from backup_engine.archive.entries import MEMBER_START, claimed_entry
-from backup_engine.archive.manifest import Folder, Sidecar, StoredEntry, archive_key, sidecar_key
+from backup_engine.archive.manifest import Content, Folder, Manifest, Sidecar, StoredEntry, archive_key, sidecar_key
 from backup_engine.archive.reading import ArchiveReader, StoredObject, load_sidecar
 from backup_engine.archive.sources import ByteSource, read_range
 from backup_engine.errors import DamagedArchive, ObjectNotFound, UnknownBackup
 from backup_engine.model import Clock, Progress, silent
 from backup_engine.records import Verification, VerificationLevel, write_record
 from backup_engine.storage.contract import Store
+from backup_engine.verification.bases import Bases
 from backup_engine.verification.check import Check
 from backup_engine.verification.contents import verify_contents
 from backup_engine.verification.report import VerificationReport
@@ -55,6 +56,7 @@ def _verify(check: Check, level: VerificationLevel) -> None:
         verify_contents(check, reader)
     else:
         _verify_listing(check, source, sidecar)
+        _verify_bases(check, sidecar.manifest)
     held = check.vectors if level is VerificationLevel.FULL else sidecar.manifest.clear.vectors
     if not (held or check.problems or sidecar.manifest.clear.allowed_empty):
         check.blame("there is no vector in it, and nobody said that an empty backup is fine: nothing was compared")
@@ -70,6 +72,15 @@ def _verify_listing(check: Check, source: ByteSource, sidecar: Sidecar) -> None:
         size, owner = listed.get(stored.name, (None, None))
         with check.noting(collection=owner, entry=stored.name):
             _verify_member(check, source, stored, size)
+
+
+def _verify_bases(check: Check, manifest: Manifest) -> None:
+    """Read the manifests of what it hangs on: all of it is there, and is what was meant."""
+    bases = Bases(check.store, manifest.clear, check.temporary)
+    for summary, private in manifest.each():
+        if summary.content is not Content.WHOLE:
+            with check.noting(collection=private.name):
+                bases.check(summary)
 
 
 def _verify_member(check: Check, source: ByteSource, stored: StoredEntry, size: int | None) -> None:
