@@ -6,11 +6,17 @@ from datetime import datetime
 
 from backup_engine.archive.manifest import CollectionSummary, PrivateCollection
 from backup_engine.backup import Backup
+from backup_engine.chain import Backups, breaks, chain_of
+from backup_engine.errors import BrokenChain
 
 
-def describe(backup: Backup) -> dict[str, object]:
-    """Show a backup as JSON: strings, numbers, lists and dicts only; times in ISO 8601, UTC."""
+def describe(backup: Backup, backups: Backups | None = None) -> dict[str, object]:
+    """Show a backup as JSON: strings, numbers, lists and dicts only; times in ISO 8601, UTC.
+
+    :param backups: those of its store, by name; when they are given, what it hangs on is told too
+    """
     clear, private = backup.manifest.clear, backup.manifest.private
+    chain = {} if backups is None else {"chain": [*chain_names(backup, backups)], "breaks": [*breaks(backup, backups)]}
     return {
         "name": backup.name,
         "folder": backup.folder.value,
@@ -24,6 +30,9 @@ def describe(backup: Backup) -> dict[str, object]:
         "captured_at": _text(backup.captured_at),
         "collections": [_collection(summary, details) for summary, details in backup.manifest.each()],
         "vectors": clear.vectors,
+        "stored": sum(one.stored for one in clear.collections),
+        **chain,
+        "synthesized_from": clear.synthesized_from,
         "bytes": backup.bytes,
         "verified": _text(backup.verified_at),
         "damaged": backup.damaged,
@@ -32,12 +41,25 @@ def describe(backup: Backup) -> dict[str, object]:
         ],
         "acknowledged": backup.acknowledgement.why if backup.acknowledgement else None,
         "reasons": [*private.reasons],
+        "remarks": [*private.remarks],
         "left_out": [{"name": out.name, "reason": out.reason} for out in private.left_out],
         "dropped": [*private.dropped],
         "aliases": dict(private.aliases),
         "server": {"url": private.server_url, "version": clear.server.version},
         "product_version": clear.product_version,
     }
+
+
+def chain_names(backup: Backup, backups: Backups) -> tuple[str, ...]:
+    """Name the other backups that a restore of this one reads, the oldest first; of broken chains nothing."""
+    needed: dict[str, datetime] = {}
+    for summary in backup.manifest.clear.collections:
+        try:
+            links = chain_of(backup, summary.key, backups)
+        except BrokenChain:
+            continue
+        needed |= {link.backup.name: link.backup.captured_at for link in links if link.backup.name != backup.name}
+    return tuple(sorted(needed, key=lambda name: (needed[name], name)))
 
 
 def _collection(summary: CollectionSummary, private: PrivateCollection) -> dict[str, object]:
@@ -47,6 +69,11 @@ def _collection(summary: CollectionSummary, private: PrivateCollection) -> dict[
         "standing": summary.standing.value,
         "vectors": summary.vectors,
         "counted": summary.counted,
+        "content": summary.content.value,
+        "base": summary.base.name if summary.base else None,
+        "stored": summary.stored,
+        "deletions": summary.deletions,
+        "read_at": _text(summary.read_at),
         "dimension": summary.dimension,
         "metric": configuration.metric.value if configuration else None,
         "quantization": configuration.quantization.value if configuration else None,

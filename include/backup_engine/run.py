@@ -9,7 +9,7 @@ from backup_engine.capture.exporting import export_stream
 from backup_engine.capture.planning import prepare_capture
 from backup_engine.capture.request import CaptureRequest
 from backup_engine.commit import Committed, commit_capture
-from backup_engine.errors import RestoreMeanwhile
+from backup_engine.errors import ChainBrokenMeanwhile, RestoreMeanwhile
 from backup_engine.model import Clock, Progress, silent
 from backup_engine.ports import Source
 from backup_engine.storage.contract import Store
@@ -27,7 +27,8 @@ def run_capture(
     *,
     temporary: Path | None = None,
 ) -> Committed:
-    """Make a backup; a run that has made one gives that one. After a restore that ran meanwhile it begins again.
+    """Make a backup; a run that has made one gives that one. After a restore that ran meanwhile it begins again, and
+    so it does when what it was compared with went.
 
     :param token: makes a word that it never made before
     :param temporary: where to spill what does not fit into memory; None for the system's place
@@ -36,7 +37,7 @@ def run_capture(
     for _ in range(_MOST_STARTS - 1):
         try:
             return _run(request, source, store, clock, token, progress, temporary)
-        except RestoreMeanwhile:
+        except (RestoreMeanwhile, ChainBrokenMeanwhile):
             continue
     return _run(request, source, store, clock, token, progress, temporary)
 

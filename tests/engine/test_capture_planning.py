@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backup_engine.archive.manifest import BackupKind
 from backup_engine.capture import staging
 from backup_engine.capture.plan import CapturePlan
 from backup_engine.capture.planning import estimated_bytes, needed_bytes, plan_capture, prepare_capture
@@ -26,6 +27,7 @@ from backup_engine.lease import acquire
 from backup_engine.model import CollectionState, ServerFacts
 from backup_engine.storage.memory import MemoryStore
 from tests.engine.captures import SUNDAY, Time, capture, keys, new_store, request
+from tests.engine.meanwhile import Meanwhile
 from tests.engine.memory_server import MemoryServer
 
 FACTS = ServerFacts(url="http://vectorizer:15002", version="3.5.0", uptime_seconds=3600)
@@ -216,3 +218,41 @@ def test_a_run_that_has_made_its_backup_plans_nothing(server, clock):
     assert prepared.already == made.name
     assert server.calls == []
     assert keys(store, ".staging/") == []
+
+
+def test_an_incremental_with_something_to_build_on_takes_a_share_of_the_room_and_no_stream_for_what_is_not_read(clock):
+    store, server = new_store(clock), MemoryServer(clock=clock)
+    for name in ("a", "b", "c"):
+        server.fill(name, 50)
+    capture(server, store, clock, "full")
+    server.fill("b", 1, first=99)
+    key = prepare_capture(request("next", incremental=True, streams=3), server, store, clock, "a1").plan_key
+    made = staging.load(store, key, CapturePlan)
+    assert made.kind is BackupKind.INCREMENTAL
+    assert [one.state.name for one in made.collections if not one.basis.unchanged] == ["b"]
+    assert len(made.streams) == 1
+    assert sorted(made.streams[0]) == ["c0001", "c0002", "c0003"]
+    assert needed_bytes(made) < needed_bytes(plan(server.collections())) / 4
+
+
+def test_an_incremental_with_nothing_to_build_on_is_a_full_and_says_why(clock):
+    store, server = new_store(clock), MemoryServer(clock=clock)
+    server.fill("docs", 5)
+    key = prepare_capture(request(incremental=True), server, store, clock, "a1").plan_key
+    made = staging.load(store, key, CapturePlan)
+    assert (made.kind, [one.basis for one in made.collections]) == (BackupKind.FULL, [None])
+    assert made.remarks[0] == "an incremental was asked for, and this is a full"
+    assert plan(server.collections()).remarks == ()
+
+
+def test_only_an_incremental_looks_up_what_the_store_holds(clock):
+
+    store, server = new_store(clock), MemoryServer(clock=clock)
+    server.fill("docs", 5)
+    capture(server, store, clock, "full")
+    watched = Meanwhile(store)
+    prepare_capture(request("next"), server, watched, clock, "a1")
+    full = watched.calls
+    watched = Meanwhile(store)
+    prepare_capture(request("next", incremental=True), server, watched, clock, "a2")
+    assert watched.calls > full

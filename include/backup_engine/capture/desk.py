@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
+from backup_engine.capture.base_archives import BaseArchives
 from backup_engine.capture.plan import CapturePlan
 from backup_engine.model import Clock, Progress
 from backup_engine.ports import Source
@@ -32,3 +34,8 @@ class Desk:
     progress: Progress
     temporary: Path | None = None
     single_page_bytes: int = SINGLE_PAGE_BYTES
+
+    @cached_property
+    def archives(self) -> BaseArchives:
+        """What collections are compared with."""
+        return BaseArchives(self.store, self.temporary)

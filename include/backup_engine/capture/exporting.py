@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-from backup_engine.archive.manifest import CollectionSummary, PrivateCollection, Standing
 from backup_engine.capture import staging
+from backup_engine.capture.base_archives import LostBase
 from backup_engine.capture.desk import SINGLE_PAGE_BYTES, Desk
+from backup_engine.capture.outcome import unchanged, unreadable
 from backup_engine.capture.plan import CapturePlan, PlannedCollection
 from backup_engine.capture.reading import CollectionReader
 from backup_engine.capture.results import CollectionResult, DroppedCollection, StreamResult, StreamSummary
@@ -44,7 +45,7 @@ the whole stream is tried again.
 """
 
 _ANEW = "it was created anew, or is sharded (of such ones the server gives no lasting creation time, and no records)"
-_MOST_BEGINNINGS = 3  # of one collection: it is created anew under our eyes, or the connection breaks
+_MOST_BEGINNINGS = 3  # of one collection: it is created anew under our eyes, the connection breaks, its base is lost
 
 
 def export_stream(
@@ -107,14 +108,28 @@ def read_collection(planned: PlannedCollection, desk: Desk) -> CollectionResult 
     :raises ServerLoading: the server was started meanwhile and has not loaded it yet
     :raises ServerUnavailable: the server does not answer any more, whatever is asked
     """
+    if planned.basis is not None and planned.basis.unchanged:
+        try:
+            return unchanged(planned, planned.basis, desk.archives.held(planned.basis.newest))
+        except LostBase as lost:
+            return _read_collection(_without_basis(planned), desk, str(lost))
+    return _read_collection(planned, desk)
+
+
+def _read_collection(
+    planned: PlannedCollection, desk: Desk, lost: str | None = None
+) -> CollectionResult | DroppedCollection:
     numbers, problem = count(1), ""
     for _ in range(_MOST_BEGINNINGS):
         watch = Watch(desk.plan, planned, desk.source, desk.clock)
-        found = _read(planned, watch, desk, numbers)
+        found = _read(planned, watch, desk, numbers, lost)
         if isinstance(found, CollectionResult):
             return found
         if isinstance(found, Vanished):
             return DroppedCollection(key=planned.key, name=planned.state.name)
+        if isinstance(found, LostBase):
+            planned, lost = _without_basis(planned), str(found)
+            continue
         if isinstance(found, _OF_ONE_COLLECTION):
             return unreadable(planned, str(found))
         anew = isinstance(found, CreatedAnew)
@@ -122,13 +137,17 @@ def read_collection(planned: PlannedCollection, desk: Desk) -> CollectionResult 
     return unreadable(planned, f"{_MOST_BEGINNINGS} times, while it was read: {problem}")
 
 
+def _without_basis(planned: PlannedCollection) -> PlannedCollection:
+    return planned.model_copy(update={"basis": None})
+
+
 def _read(
-    planned: PlannedCollection, watch: Watch, desk: Desk, numbers: Iterator[int]
-) -> CollectionResult | BackupError | Vanished | CreatedAnew:
+    planned: PlannedCollection, watch: Watch, desk: Desk, numbers: Iterator[int], lost: str | None
+) -> CollectionResult | BackupError | Vanished | CreatedAnew | LostBase:
     """Read it once, or tell what came between: that it is gone or another one explains every other trouble."""
     try:
-        return CollectionReader(planned, watch, desk, numbers).read()
-    except (Vanished, CreatedAnew) as change:
+        return CollectionReader(planned, watch, desk, numbers, lost).read()
+    except (Vanished, CreatedAnew, LostBase) as change:
         return change
     except (ServerUnavailable, *_OF_ONE_COLLECTION) as error:
         trouble = error
@@ -137,25 +156,6 @@ def _read(
     except (Vanished, CreatedAnew) as change:
         return change
     return trouble
-
-
-def unreadable(planned: PlannedCollection, problem: str) -> CollectionResult:
-    """Describe a collection of which nothing could be read."""
-    state = planned.state
-    summary = CollectionSummary(
-        key=planned.key,
-        standing=Standing.UNREADABLE,
-        vectors=0,
-        counted=state.vectors,
-        dimension=state.dimension,
-        created_at=state.created_at,
-        updated_at=state.updated_at,
-        configuration_sha256="",
-        state_digest="",
-        entries=(),
-    )
-    private = PrivateCollection(key=planned.key, name=state.name, configuration=None, problem=problem)
-    return CollectionResult(summary=summary, private=private, fragment=None)
 
 
 def _summary(key: str, outcome: StreamResult) -> StreamSummary:

@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 
 from backup_engine import wording
-from backup_engine.archive.manifest import ServerVersion
+from backup_engine.archive.manifest import BackupKind, ServerVersion
+from backup_engine.backup import Backup
 from backup_engine.capture import staging
+from backup_engine.capture.basing import Bases, Found, choose_bases
 from backup_engine.capture.made import backup_of_run
 from backup_engine.capture.plan import CapturePlan, PlannedCollection, PreparedCapture
 from backup_engine.capture.request import CaptureRequest
 from backup_engine.capture.scope import choose_scope
-from backup_engine.errors import LeaseHeld, NothingToBackUp
+from backup_engine.catalog import Catalog
+from backup_engine.errors import InvalidInput, LeaseHeld, NothingToBackUp
 from backup_engine.lease import held_by, last_fencing
 from backup_engine.model import Clock, CollectionState, ServerFacts
 from backup_engine.ports import Source
@@ -27,6 +30,7 @@ RESTORE_LEASE = "restore"
 
 _PAYLOAD_BYTES = 512  # id and payload of a record: a guess, on the safe side of what texts have
 _COLLECTION_BYTES = 64 << 10  # what a collection costs without any record
+_CHANGED_SHARE = 0.25  # of a collection, between two captures: a guess; one that changed more finds out when it writes
 _MARGIN = 1.1
 _COPIES = 2  # fragments and archive lie side by side until the commit sweeps
 
@@ -41,36 +45,64 @@ def plan_capture(
     started_at: datetime,
     answered_at: datetime,
     restore_fencing: int,
+    backups: Sequence[Backup] = (),
 ) -> CapturePlan:
     """Decide what to read.
 
     :param started_at: before the server was asked for anything
     :param answered_at: when ``facts`` came
+    :param backups: all that the store holds: what an incremental can build on
     :raises UnknownCollection: a chosen collection is not listed
     :raises NothingToBackUp: the scope holds no vector at all, and that was not allowed
+    :raises InvalidInput: an incremental of a chosen subset
     """
+    _check_incremental(request)
     scope = choose_scope(request, states)
     if not request.allow_empty and not any(state.vectors for state in scope.states):
         raise NothingToBackUp(_nothing(request, facts, scope.states, len(states)))
+    version = _version(facts, answered_at)
+    found = Found(facts, scope.states, started_at, answered_at, version, restore_fencing)
+    bases = choose_bases(backups, found) if request.incremental else Bases({}, ())
     collections = tuple(
-        PlannedCollection(key=f"c{number:04d}", state=state) for number, state in enumerate(scope.states, 1)
+        PlannedCollection(key=f"c{number:04d}", state=state, basis=bases.of.get(state.name))
+        for number, state in enumerate(scope.states, 1)
     )
     names = {state.name for state in scope.states}
-    uptime = facts.uptime_seconds
     return CapturePlan(
         request=request,
         attempt=attempt,
         started_at=started_at,
         restore_fencing=restore_fencing,
         server_url=facts.url,
-        server=ServerVersion(
-            version=facts.version, started_at=None if uptime is None else answered_at - timedelta(seconds=uptime)
-        ),
+        server=version,
         collections=collections,
         streams=balance(collections, request.streams),
         left_out=scope.left_out,
         aliases={alias: name for alias, name in sorted(aliases.items()) if name in names and not is_reserved(alias)},
+        kind=BackupKind.INCREMENTAL if bases.of else BackupKind.FULL,
+        remarks=_remarks(request, bases),
     )
+
+
+def _check_incremental(request: CaptureRequest) -> None:
+    if request.incremental and request.collections is not None:
+        raise InvalidInput(
+            f"{request.deployment}: an incremental of {wording.listing(map(repr, request.collections))} was asked for, "
+            "and incrementals are of the whole scope; leave the choice out, or make a full of these"
+        )
+
+
+def _version(facts: ServerFacts, answered_at: datetime) -> ServerVersion:
+    uptime = facts.uptime_seconds
+    return ServerVersion(
+        version=facts.version, started_at=None if uptime is None else answered_at - timedelta(seconds=uptime)
+    )
+
+
+def _remarks(request: CaptureRequest, bases: Bases) -> tuple[str, ...]:
+    if not request.incremental or bases.of:
+        return bases.remarks
+    return ("an incremental was asked for, and this is a full", *bases.remarks)
 
 
 def estimated_bytes(state: CollectionState) -> int:
@@ -79,19 +111,25 @@ def estimated_bytes(state: CollectionState) -> int:
 
 
 def balance(collections: Sequence[PlannedCollection], streams: int) -> tuple[tuple[str, ...], ...]:
-    """Spread collections over streams: the largest first, each to the stream that has least.
+    """Spread collections over streams: the largest first, each to the stream that has least. One that is not read is
+    no load.
 
-    :param streams: at most so many; never more than collections, never fewer than one
+    :param streams: at most so many; never more than collections to read, never fewer than one
     """
-    number = max(1, min(streams, len(collections)))
+    number = max(1, min(streams, sum(_load(collection) > 0 for collection in collections)))
     loads = [(0, stream) for stream in range(number)]
     heapify(loads)
     spread: list[list[str]] = [[] for _ in range(number)]
-    for collection in sorted(collections, key=lambda one: (-estimated_bytes(one.state), one.key)):
+    for collection in sorted(collections, key=lambda one: (-_load(one), one.key)):
         load, stream = heappop(loads)
         spread[stream].append(collection.key)
-        heappush(loads, (load + estimated_bytes(collection.state), stream))
+        heappush(loads, (load + _load(collection), stream))
     return tuple(tuple(keys) for keys in spread)
+
+
+def _load(collection: PlannedCollection) -> int:
+    unchanged = collection.basis is not None and collection.basis.unchanged
+    return 0 if unchanged else estimated_bytes(collection.state)
 
 
 def prepare_capture(request: CaptureRequest, source: Source, store: Store, clock: Clock, token: str) -> PreparedCapture:
@@ -118,6 +156,7 @@ def prepare_capture(request: CaptureRequest, source: Source, store: Store, clock
         started_at=started_at,
         answered_at=answered_at,
         restore_fencing=fencing,
+        backups=Catalog(store, clock).backups() if request.incremental else (),
     )
     check_room(store, needed_bytes(plan))
     staging.keep(store, key, plan)
@@ -125,8 +164,10 @@ def prepare_capture(request: CaptureRequest, source: Source, store: Store, clock
 
 
 def needed_bytes(plan: CapturePlan) -> int:
-    """Guess the room a capture takes at its widest."""
-    return needed_for(one.state for one in plan.collections)
+    """Guess the room a capture takes at its widest: of what is compared, a share only."""
+    compared = [one for one in plan.collections if one.basis is not None]
+    share = int(_CHANGED_SHARE * sum(_load(one) for one in compared) * _MARGIN * _COPIES)
+    return share + needed_for(one.state for one in plan.collections if one.basis is None)
 
 
 def needed_for(states: Iterable[CollectionState]) -> int:

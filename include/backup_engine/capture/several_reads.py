@@ -1,7 +1,8 @@
 """Several reads of one collection that would not keep still, made one: what each saw, united by id.
 
-Disk holds the records of each read that keeps them, and the id and 17 bytes for each record of each read; memory holds
-a quarter of a million rows of that log at a time, and two bytes for each row.
+Disk holds the records of each read that keeps them (where they are compared: those that differ), and the id and 17
+bytes for each record of each read; memory holds a quarter of a million rows of that log at a time, and three bytes for
+each row.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from backup_engine.archive.digests import id_hashes
+from backup_engine.archive.digests import HASH_BYTES, Hashes, id_hashes
+from backup_engine.capture.spooling import Spool, spool, spooled
 
 _ROW = np.dtype([("first", "<u8"), ("second", "<u8"), ("read", "u1")])
+_HASH = np.dtype(f"S{HASH_BYTES}")
 _SHARE = 1 << 18  # rows of the log looked at together
 
 Rows = npt.NDArray[np.int64]
@@ -40,11 +43,20 @@ class Tally(NamedTuple):
 
 @dataclass(slots=True)
 class _Source:
-    """Some rows of the log, one after the other: their ids, and their records if these are kept."""
+    """Some rows of the log, one after the other: their ids, and their records if these are kept.
+
+    :param differs: which of the rows ``records`` gives; the others are known elsewhere. None: all of them
+    """
 
     rows: int
     ids: Batches
     records: Batches | None
+    differs: Mask | None = None
+
+    @property
+    def known(self) -> Mask:
+        """Rows that are kept because they are known, not as records."""
+        return np.zeros(self.rows, np.bool_) if self.differs is None else ~self.differs
 
 
 class _Groups(NamedTuple):
@@ -59,10 +71,12 @@ class SeveralReads:
     """What several reads of a collection saw.
 
     :param directory: an empty one, on a disk with room for the collection; whoever made it removes it
+    :param differs: tells of a batch which records to keep; the others are known, and ``known`` tells which they were
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, differs: Callable[[pa.RecordBatch], Mask] | None = None) -> None:
         self._directory = directory
+        self._differs = differs
         self._log = directory / "log"
         self._log.touch()
         self._sources: list[_Source] = []
@@ -71,10 +85,12 @@ class SeveralReads:
     def note(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Pass a read through, remembering only which ids it saw."""
         self.reads += 1
-        yield from self._remember(batches, None)
+        yield from (batch for batch, _ in self._remember(batches, None))
 
     def lies_in(self, records: Batches) -> None:
-        """Say where the records of the read that was noted last can be read again, in the order they came."""
+        """Say where the records of the read that was noted last, those that differ, can be read again, in the order
+        they came.
+        """
         self._sources[-1].records = records
 
     def take(self, batches: Iterable[pa.RecordBatch]) -> None:
@@ -85,7 +101,7 @@ class SeveralReads:
     def found(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Keep records that were there when they were asked for by id."""
         path = self._directory / f"records-{len(self._sources)}"
-        _spool(path, self._remember(batches, partial(_spooled, path)))
+        spool(path, (_of(batch, differs) for batch, differs in self._remember(batches, partial(spooled, path))))
 
     def confirmed(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Note that records are there still, and keep them as they were read."""
@@ -123,32 +139,54 @@ class SeveralReads:
         return Tally(present, gone)
 
     def records(self, gone: int = 0) -> Iterator[pa.RecordBatch]:
-        """Give every record once, as it was read last, in the order of reading.
+        """Give every record once, as it was read last, in the order of reading; not those that are known.
 
         :param gone: how many of those that are gone to give too, those read last first
         """
+        mask, start = self._union(gone), 0
+        for source in [*self._sources]:
+            chosen = mask[start : start + source.rows]
+            start += source.rows
+            given = chosen if source.differs is None else chosen[source.differs]
+            if source.records is not None and given.any():
+                yield from (_of(batch, wanted) for batch, wanted in _pieces(source.records(), given))
+
+    def known(self, gone: int = 0) -> Iterator[Hashes]:
+        """Give the id hashes of the records that ``records`` leaves out because they are as they are known."""
+        if not self._sources:
+            return
+        mask = self._union(gone) & np.concatenate([source.known for source in self._sources])
+        for start in range(0, len(mask), _SHARE):
+            log = self._logged(start, len(mask))[mask[start : start + _SHARE]]
+            yield np.stack([log["first"], log["second"]], axis=1).reshape(-1).view(_HASH)
+
+    def _union(self, gone: int) -> Mask:
+        """Choose the row of every record as it was read last."""
         present, away = [], []
         for groups in self._groups():
             kept, there = groups.kept_row >= 0, groups.last_read == self.reads
             present.append(groups.kept_row[kept & there])
             away.append(groups.kept_row[kept & ~there])
         extra = _sorted(away)
-        chosen = self._mask([*present, extra[len(extra) - gone :]])
-        for batch, wanted in self._chosen(chosen, lambda source: source.records):
-            yield batch if wanted.all() else batch.filter(pa.array(wanted))
+        return self._mask([*present, extra[len(extra) - gone :]])
 
-    def _remember(self, batches: Iterable[pa.RecordBatch], records: Batches | None) -> Iterator[pa.RecordBatch]:
+    def _remember(
+        self, batches: Iterable[pa.RecordBatch], records: Batches | None
+    ) -> Iterator[tuple[pa.RecordBatch, Mask | None]]:
         path = self._directory / f"ids-{len(self._sources)}"
-        rows = 0
+        rows, masks = 0, [np.empty(0, np.bool_)]
         try:
-            with _Spool(path) as ids, self._log.open("ab") as log:
+            with Spool(path) as ids, self._log.open("ab") as log:
                 for batch in batches:
+                    differs = self._differs(batch) if self._differs is not None else None
                     log.write(_log_rows(batch, self.reads).tobytes())
                     ids.write(batch.select(["id"]))
                     rows += batch.num_rows
-                    yield batch
+                    masks += [] if differs is None else [differs]
+                    yield batch, differs
         finally:
-            self._sources.append(_Source(rows, partial(_spooled, path), records))
+            every = None if self._differs is None else np.concatenate(masks)
+            self._sources.append(_Source(rows, partial(spooled, path), records, every))
 
     @property
     def _rows(self) -> int:
@@ -167,15 +205,19 @@ class SeveralReads:
         """Give the rows of a share, and what the log says in them: all rows of one id are in one share."""
         numbers, found = [np.empty(0, np.int64)], [np.empty(0, _ROW)]
         for start in range(0, rows, _SHARE):
-            log = np.fromfile(self._log, _ROW, min(_SHARE, rows - start), offset=start * _ROW.itemsize)
+            log = self._logged(start, rows)
             chosen = np.flatnonzero(log["first"] % shares == share)
             numbers.append(chosen + start)
             found.append(log[chosen])
         return np.concatenate(numbers), np.concatenate(found)
 
+    def _logged(self, start: int, rows: int) -> Log:
+        """Give a share of the log from a row on; there are so many rows."""
+        return np.fromfile(self._log, _ROW, min(_SHARE, rows - start), offset=start * _ROW.itemsize)
+
     def _ids_of(self, rows: Iterable[Rows], size: int) -> Iterator[list[str]]:
         ids: list[str] = []
-        for batch, chosen in self._chosen(self._mask(rows), lambda source: source.ids):
+        for batch, chosen in self._batches_of_ids(self._mask(rows)):
             ids += batch.filter(pa.array(chosen)).column("id").to_pylist()
             while len(ids) >= size:
                 yield ids[:size]
@@ -189,16 +231,14 @@ class SeveralReads:
             mask[some] = True
         return mask
 
-    def _chosen(
-        self, mask: Mask, batches_of: Callable[[_Source], Batches | None]
-    ) -> Iterator[tuple[pa.RecordBatch, Mask]]:
+    def _batches_of_ids(self, mask: Mask) -> Iterator[tuple[pa.RecordBatch, Mask]]:
         """Give the batches in which something is chosen, each with its piece of the mask."""
         start = 0
         for source in [*self._sources]:
-            batches, end = batches_of(source), start + source.rows
-            if batches is not None and mask[start:end].any():
-                yield from _pieces(batches(), mask[start:end])
-            start = end
+            chosen = mask[start : start + source.rows]
+            start += source.rows
+            if chosen.any():
+                yield from _pieces(source.ids(), chosen)
 
 
 def _pieces(batches: Iterable[pa.RecordBatch], mask: Mask) -> Iterator[tuple[pa.RecordBatch, Mask]]:
@@ -208,6 +248,10 @@ def _pieces(batches: Iterable[pa.RecordBatch], mask: Mask) -> Iterator[tuple[pa.
         start += batch.num_rows
         if piece.any():
             yield batch, piece
+
+
+def _of(batch: pa.RecordBatch, wanted: Mask | None) -> pa.RecordBatch:
+    return batch if wanted is None or wanted.all() else batch.filter(pa.array(wanted))
 
 
 def _log_rows(batch: pa.RecordBatch, read: int) -> Log:
@@ -230,38 +274,3 @@ def _grouped(rows: Rows, log: Log, kept: Mask) -> _Groups:
 
 def _sorted(rows: Iterable[Rows]) -> Rows:
     return np.sort(np.concatenate([np.empty(0, np.int64), *rows]))
-
-
-class _Spool:
-    """Batches of one schema in a file, which is there even when none came."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = pa.OSFile(str(path), "wb")
-        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
-
-    def __enter__(self) -> _Spool:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._writer is not None:
-            self._writer.close()
-        self._file.close()
-
-    def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch."""
-        if self._writer is None:
-            self._writer = pa.ipc.new_stream(self._file, batch.schema)
-        self._writer.write_batch(batch)
-
-
-def _spool(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
-    with _Spool(path) as spool:
-        for batch in batches:
-            spool.write(batch)
-
-
-def _spooled(path: Path) -> Iterator[pa.RecordBatch]:
-    if path.stat().st_size == 0:
-        return
-    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as reader:
-        yield from reader

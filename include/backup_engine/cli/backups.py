@@ -10,6 +10,7 @@ import typer
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
+from backup_engine.backup import Backup
 from backup_engine.catalog import Catalog
 from backup_engine.cli import tables
 from backup_engine.cli.capturing import capture, request_of
@@ -31,6 +32,7 @@ from backup_engine.describing import describe
 from backup_engine.errors import NoGoodBackup, VerificationFailed
 from backup_engine.model import system_clock
 from backup_engine.records import acknowledge_backup
+from backup_engine.storage.contract import Store
 from backup_engine.verification import VerificationLevel, VerificationReport, require_passed, verify_backup
 
 
@@ -41,14 +43,20 @@ def create(
     collection: CollectionsOption = None,
     label: Annotated[str | None, typer.Option(metavar="TEXT", help="A few words to find this backup by.")] = None,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Accept a server without collections.")] = False,
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Store only what changed; where nothing can be built on, a full.")
+    ] = False,
     read_with: ReadWithOption = None,
     api_key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a full backup and verify every byte of it. A partial or suspect backup is a failure (exit code 1)."""
+    """Make a backup and verify every byte of it. A partial or suspect backup is a failure (exit code 1)."""
     opened = primary_of(store, deployment)
     reached = server_of(server, deployment, api_key_file, read_with)
-    request = request_of(opened, deployment, chosen=tuple(collection or ()), label=label, allow_empty=allow_empty)
+    chosen = tuple(collection or ())
+    request = request_of(
+        opened, deployment, chosen=chosen, label=label, allow_empty=allow_empty, incremental=incremental
+    )
     made = capture(request, reached, opened)
     if made.left_over:
         say(f"the backup is made, but what the run kept meanwhile stays: {made.left_over}")
@@ -61,8 +69,7 @@ def create(
         token=new_token(),
         progress=ProgressLines(),
     )
-    backup = Catalog(opened, system_clock).find(made.name)
-    emit(describe(backup), tables.one(backup), as_json=as_json)
+    backup = _emit_newly_read(opened, made.name, as_json=as_json)
     _end_unless_passed(report)
     if backup.state is not BackupState.GOOD:
         reasons = wording.listing(backup.manifest.private.reasons, most=20)
@@ -75,15 +82,16 @@ def list_backups(store: StoreOption = None, deployment: DeploymentOption = None,
     backups = catalog.backups()
     for problem in catalog.unreadable:
         say(f"not counted: {problem}")
-    emit({"backups": [describe(backup) for backup in backups]}, tables.many(backups), as_json=as_json)
+    described = [describe(backup, catalog.by_name) for backup in backups]
+    emit({"backups": described}, tables.many(backups), as_json=as_json)
 
 
 def show(
     name: BackupArgument, store: StoreOption = None, deployment: DeploymentOption = None, as_json: JsonOption = False
 ) -> None:
     """Show one backup: its collections, how each was read, what was left out and why."""
-    _, backup = backup_to_read(store, deployment, name, whole=False)
-    emit(describe(backup), tables.one(backup), as_json=as_json)
+    opened, backup = backup_to_read(store, deployment, name, whole=False)
+    _emit_newly_read(opened, backup.name, as_json=as_json)
 
 
 def verify(
@@ -129,8 +137,14 @@ def acknowledge(
     opened = primary_of(store, deployment)
     backup = Catalog(opened, system_clock).find(name)
     acknowledge_backup(opened, backup.folder, backup.name, why=why, clock=system_clock, token=new_token())
-    again = Catalog(opened, system_clock).find(name)
-    emit(describe(again), tables.one(again), as_json=as_json)
+    _emit_newly_read(opened, backup.name, as_json=as_json)
+
+
+def _emit_newly_read(opened: Store, name: str, *, as_json: bool) -> Backup:
+    """Print a backup as its store knows it now, with what it hangs on."""
+    known = Catalog(opened, system_clock).by_name
+    emit(describe(known[name], known), tables.one(known[name], known), as_json=as_json)
+    return known[name]
 
 
 def _end_unless_passed(report: VerificationReport) -> None:

@@ -30,6 +30,7 @@ def request_of(
     chosen: tuple[str, ...],
     label: str | None,
     allow_empty: bool,
+    incremental: bool = False,
 ) -> CaptureRequest:
     """Make the request: the deployment's own terms when it is named, else all that the server has."""
     identity = read_identity(store)
@@ -40,6 +41,7 @@ def request_of(
         label=label,
         collections=chosen or None,
         allow_empty=allow_empty,
+        incremental=incremental,
         streams=1,
     )
     if deployment is None:

@@ -8,28 +8,42 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from backup_engine import wording
-from backup_engine.archive.manifest import CollectionSummary, PrivateCollection
+from backup_engine.archive.manifest import BackupKind, CollectionSummary, Content, PrivateCollection
 from backup_engine.backup import Backup
+from backup_engine.chain import Backups, bases_of, breaks, by_name
 from backup_engine.cli.output import table
+from backup_engine.describing import chain_names
 from backup_engine.restore.lifecycle import KnownRestore, Progression
 from backup_engine.restore.releasing import PlannedRelease
 from backup_engine.verification import VerificationReport
 
 
 def many(backups: Sequence[Backup]) -> RenderableType:
-    """List backups, newest first."""
+    """List all backups of a store, newest first."""
+    known = by_name(backups)
     shown = table(
-        "name", "kind", "state", "captured", "collections#", "vectors#", "size#", "verified", "copies", "label"
+        "name",
+        "kind",
+        "state",
+        "captured",
+        "collections#",
+        "vectors#",
+        "stored#",
+        "size#",
+        "verified",
+        "copies",
+        "label",
     )
     for backup in backups:
         clear = backup.manifest.clear
         shown.add_row(
             f"{backup.folder}/{backup.name}",
             clear.kind,
-            _state(backup),
+            _state(backup) + (", chain broken" if breaks(backup, known) else ""),
             wording.moment(clear.captured_at),
             str(len(clear.collections)),
             f"{clear.vectors:,}",
+            f"{_stored(backup):,}",
             wording.size(backup.bytes),
             wording.moment(backup.verified_at) if backup.verified_at else "never",
             str(len(backup.copies)) if backup.copies else "none",
@@ -38,24 +52,33 @@ def many(backups: Sequence[Backup]) -> RenderableType:
     return shown if backups else "No backups."
 
 
-def one(backup: Backup) -> RenderableType:
-    """Show a backup whole."""
+def one(backup: Backup, backups: Backups | None = None) -> RenderableType:
+    """Show a backup whole.
+
+    :param backups: those of its store, by name; when they are given, what it hangs on is told too
+    """
     clear, private = backup.manifest.clear, backup.manifest.private
     facts = {
         "backup": f"{backup.folder}/{backup.name}",
+        "kind": f"{backup.kind}" + (f", made of {clear.synthesized_from}" if clear.synthesized_from else ""),
         "state": _state(backup),
         "because": "; ".join(private.reasons),
+        "remarks": "\n".join(private.remarks),
         "label": private.label or "",
         "captured": f"{wording.moment(clear.captured_at)}, reading began {wording.moment(clear.started_at)}",
         "server": f"{private.server_url}, version {clear.server.version}",
         "holds": f"{wording.count(clear.vectors, 'vector')}, {wording.size(backup.bytes)}",
+        "stores": f"{_stored(backup):,} of them" if backup.kind is BackupKind.INCREMENTAL else "",
+        "hangs on": _hangs_on(backup, backups),
         "verified": wording.moment(backup.verified_at) if backup.verified_at else "never",
         "copies": "; ".join(f"{one.to} since {wording.moment(one.at)}" for one in backup.copies) or "none",
         "left out": "; ".join(f"{out.name}: {out.reason}" for out in private.left_out),
         "dropped": ", ".join(private.dropped),
         "aliases": ", ".join(f"{alias} -> {name}" for alias, name in sorted(private.aliases.items())),
     }
-    collections = table("collection", "read", "vectors#", "dimension#", "metric", "kept as", "read by", "remarks")
+    collections = table(
+        "collection", "read", "vectors#", "stored", "dimension#", "metric", "kept as", "read by", "remarks"
+    )
     for summary, details in zip(clear.collections, private.collections, strict=True):
         collections.add_row(*_collection(summary, details))
     return Group(pairs({word: text for word, text in facts.items() if text}), "", collections)
@@ -120,15 +143,34 @@ def _state(backup: Backup) -> str:
     return backup.state if backup.manifest.clear.whole_scope else f"{backup.state}, subset"
 
 
+def _stored(backup: Backup) -> int:
+    return sum(one.stored for one in backup.manifest.clear.collections)
+
+
+def _hangs_on(backup: Backup, backups: Backups | None) -> str:
+    if backups is None:
+        return ", ".join(sorted(bases_of(backup)))
+    return "\n".join([", ".join(chain_names(backup, backups)), *breaks(backup, backups)]).strip()
+
+
+def _content(summary: CollectionSummary) -> str:
+    if summary.base is None:
+        return "whole" if summary.entries else ""
+    if summary.content is Content.SAME:
+        return f"as in {summary.base.name}"
+    return f"{summary.upserts:,} new or changed, {summary.deletions:,} deleted since {summary.base.name}"
+
+
 def _collection(summary: CollectionSummary, details: PrivateCollection) -> tuple[str, ...]:
     kept = details.configuration
     return (
         details.name,
         summary.standing,
         f"{summary.vectors:,}" + (f" of {summary.counted:,}" if summary.vectors != summary.counted else ""),
+        _content(summary),
         f"{summary.dimension:,}",
         kept.metric if kept else "",
         kept.quantization if kept else "",
-        summary.way if summary.entries else "",
+        summary.way if summary.entries or summary.base else "",
         "; ".join([*([details.problem] if details.problem else []), *details.notes]),
     )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backup_engine.archive.manifest import BackupState, Folder, Manifest
+from backup_engine import wording
+from backup_engine.archive.manifest import BackupKind, BackupState, Folder, Manifest
 from backup_engine.capture import staging
 from backup_engine.capture.made import backup_of_run
 from backup_engine.catalog import Catalog
-from backup_engine.commit.freezing import freeze, load_frozen
+from backup_engine.chain import Backups, by_name
+from backup_engine.commit.chains import broken_chains
+from backup_engine.commit.freezing import Frozen, freeze, load_frozen
 from backup_engine.commit.joining import write_backup
 from backup_engine.commit.placing import reserve_place
 from backup_engine.errors import CaptureRefused, DamagedArchive, ObjectNotFound, StoreDenied
@@ -27,6 +30,7 @@ class Committed(Document):
 
     name: str
     folder: Folder
+    kind: BackupKind
     state: BackupState
     whole_scope: bool
     collections: int
@@ -44,6 +48,7 @@ def commit_capture(plan_key: str, result_keys: Sequence[str], store: Store, cloc
     :param plan_key: where the plan lies
     :param result_keys: where each stream's result lies, in any order
     :raises RestoreMeanwhile: a restore ran meanwhile; the run may begin again, with another plan
+    :raises ChainBrokenMeanwhile: what it was compared with went meanwhile; likewise
     :raises CaptureRefused: results are missing, or staging was swept
     :raises NothingToBackUp: not a single record was read, and that was not allowed
     """
@@ -76,7 +81,8 @@ def _write(plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock
     own, last = catalog.by_run(run_key), catalog.newest_good()
     if own is not None:
         return _committed(own.manifest, own.bytes)
-    frozen = load_frozen(store, run_key) or freeze(plan_key, result_keys, store, clock, last.manifest if last else None)
+    backups, newest = by_name(catalog.backups()), last.manifest if last else None
+    frozen = _frozen_before(store, run_key, backups) or freeze(plan_key, result_keys, store, clock, newest, backups)
     place = reserve_place(store, run_key, frozen.commit, (one.manifest.clear for one in catalog.backups()))
     write_backup(store, frozen, place)
     made = _find(store, run_key)
@@ -85,6 +91,16 @@ def _write(plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock
             f"{store.url}: the manifest of {place.name} was written, and is not there; check the store"
         )
     return made
+
+
+def _frozen_before(store: Store, run_key: str, backups: Backups) -> Frozen | None:
+    """Give what an earlier attempt froze. Its name may be reserved already, so this run makes that backup or none."""
+    frozen = load_frozen(store, run_key)
+    if frozen is not None and (broken := broken_chains(frozen.results, backups)):
+        raise CaptureRefused(
+            f"an earlier attempt of this run began to commit, and {wording.listing(broken)}; start a new run"
+        )
+    return frozen
 
 
 def _find(store: Store, run_key: str) -> Committed | None:
@@ -97,6 +113,7 @@ def _committed(manifest: Manifest, size: int) -> Committed:
     return Committed(
         name=clear.name,
         folder=clear.folder,
+        kind=clear.kind,
         state=clear.state,
         whole_scope=clear.whole_scope,
         collections=len(clear.collections),

@@ -7,14 +7,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from backup_engine import PRODUCT_VERSION, wording
-from backup_engine.archive.manifest import BackupState, Manifest
+from backup_engine.archive.manifest import BackupKind, BackupState, Manifest
 from backup_engine.capture import staging
 from backup_engine.capture.exporting import load_plan
 from backup_engine.capture.plan import CapturePlan
 from backup_engine.capture.planning import RESTORE_LEASE
 from backup_engine.capture.results import StreamResult
+from backup_engine.chain import Backups
+from backup_engine.commit.chains import broken_chains
 from backup_engine.commit.judging import Judgement, judge_capture, nothing_read
-from backup_engine.errors import CaptureRefused, NothingToBackUp, ObjectExists, ObjectNotFound, RestoreMeanwhile
+from backup_engine.errors import (
+    CaptureRefused,
+    ChainBrokenMeanwhile,
+    NothingToBackUp,
+    ObjectExists,
+    ObjectNotFound,
+    RestoreMeanwhile,
+)
 from backup_engine.lease import held_by, last_fencing
 from backup_engine.model import Clock, Document, Moment
 from backup_engine.storage.contract import Store
@@ -34,6 +43,7 @@ class FrozenCommit(Document):
     reasons: tuple[str, ...]
     captured_at: Moment
     takes_slot: bool
+    kind: BackupKind = BackupKind.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +64,25 @@ def load_frozen(store: Store, run_key: str) -> Frozen | None:
     return Frozen(commit, load_plan(store, commit.plan_key), _load_results(store, commit.result_keys))
 
 
-def freeze(plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock, last: Manifest | None) -> Frozen:
+def freeze(
+    plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock, last: Manifest | None, backups: Backups
+) -> Frozen:
     """Decide what the backup is, and write it down; another attempt that was faster is followed.
 
     :param last: the newest good backup of the deployment's whole scope
+    :param backups: all that the store holds now, by name
     :raises RestoreMeanwhile: a restore ran while this was read
+    :raises ChainBrokenMeanwhile: what it was compared with is not all there any more
     :raises CaptureRefused: results are missing
     :raises NothingToBackUp: not a single record was read, and that was not allowed
     """
     plan, results = load_plan(store, plan_key), _load_results(store, result_keys)
     _check_results(plan, results)
     _check_no_restore(plan, store, clock)
+    if broken := broken_chains(results, backups):
+        raise ChainBrokenMeanwhile(
+            f"{wording.listing(broken)}. Nothing is committed; start a new backup, which stores whole what it has to"
+        )
     if nothing_read(results) and not plan.request.allow_empty:
         raise NothingToBackUp(_nothing(plan, results))
     judgement = judge_capture(plan, results, last)
@@ -76,6 +94,7 @@ def freeze(plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock
         reasons=judgement.reasons,
         captured_at=_captured_at(plan, results),
         takes_slot=_takes_slot(plan, judgement),
+        kind=plan.kind,
     )
     run_key = plan.request.run_key
     try:
@@ -91,7 +110,7 @@ def _captured_at(plan: CapturePlan, results: Sequence[StreamResult]) -> datetime
 
 
 def _takes_slot(plan: CapturePlan, judgement: Judgement) -> bool:
-    return judgement.state is BackupState.GOOD and plan.whole_scope
+    return judgement.state is BackupState.GOOD and plan.whole_scope and plan.kind is BackupKind.FULL
 
 
 def _load_results(store: Store, keys: Sequence[str]) -> tuple[StreamResult, ...]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from backup_engine.archive.manifest import (
-    BackupKind,
     Clear,
     Manifest,
     Private,
@@ -15,7 +14,7 @@ from backup_engine.archive.manifest import (
     sidecar_key,
 )
 from backup_engine.archive.tail import document_bytes, sidecar
-from backup_engine.capture.results import CollectionResult
+from backup_engine.capture.results import CollectionResult, Fragment
 from backup_engine.commit.freezing import Frozen
 from backup_engine.errors import DamagedArchive, ObjectExists
 from backup_engine.names import Place
@@ -27,15 +26,24 @@ def write_backup(store: Store, frozen: Frozen, place: Place) -> None:
 
     :raises DamagedArchive: the store did not keep what it was given
     """
-    collections = tuple(_in_order(frozen))
-    fragments = [one.fragment for one in collections if one.fragment]
-    document, tail = sidecar(manifest_of(frozen, place), [fragment.stored for fragment in fragments])
-    key = archive_key(place.folder, place.name)
+    fragments = [one.fragment for one in _in_order(frozen) if one.fragment]
+    join_backup(store, manifest_of(frozen, place), fragments)
+
+
+def join_backup(store: Store, manifest: Manifest, fragments: Sequence[Fragment]) -> None:
+    """Make a backup of its fragments: the archive, then the manifest, each of them once; again finds them written.
+
+    :param fragments: of the collections, in the manifest's order
+    :raises DamagedArchive: the store did not keep what it was given
+    """
+    document, tail = sidecar(manifest, [fragment.stored for fragment in fragments])
+    folder, name = manifest.clear.folder, manifest.clear.name
+    key = archive_key(folder, name)
     with suppress(ObjectExists):  # the name is ours: an earlier attempt of this run made it
         _make(store, key, [fragment.key for fragment in fragments], tail)
     _check_archive(store, key, document, tail)
     with suppress(ObjectExists):  # likewise
-        store.create(sidecar_key(place.folder, place.name), [document_bytes(document)])
+        store.create(sidecar_key(folder, name), [document_bytes(document)])
 
 
 def manifest_of(frozen: Frozen, place: Place) -> Manifest:
@@ -45,7 +53,7 @@ def manifest_of(frozen: Frozen, place: Place) -> Manifest:
     clear = Clear(
         name=place.name,
         folder=place.folder,
-        kind=BackupKind.FULL,
+        kind=commit.kind,
         state=commit.state,
         deployment=request.deployment,
         store_id=request.store_id,
@@ -56,6 +64,7 @@ def manifest_of(frozen: Frozen, place: Place) -> Manifest:
         product_version=commit.product_version,
         server=plan.server,
         allowed_empty=request.allow_empty and not any(one.summary.vectors for one in collections),
+        restore_fencing=plan.restore_fencing,
         collections=tuple(one.summary for one in collections),
     )
     names = {one.private.name for one in collections}
@@ -63,6 +72,7 @@ def manifest_of(frozen: Frozen, place: Place) -> Manifest:
         label=request.label,
         server_url=plan.server_url,
         reasons=commit.reasons,
+        remarks=plan.remarks,
         collections=tuple(one.private for one in collections),
         left_out=plan.left_out,
         dropped=tuple(sorted(one.name for result in frozen.results for one in result.dropped)),

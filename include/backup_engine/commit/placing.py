@@ -7,11 +7,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from backup_engine.archive.manifest import Clear
+from backup_engine.archive.manifest import BackupKind, Clear
 from backup_engine.capture import staging
 from backup_engine.commit.freezing import FrozenCommit
 from backup_engine.errors import CaptureRefused, ObjectChanged, ObjectExists
-from backup_engine.names import Place, Reservation, place_backup, pointer_key, reservation_key, takes_slot
+from backup_engine.names import (
+    Place,
+    Reservation,
+    place_backup,
+    place_incremental,
+    pointer_key,
+    reservation_key,
+    takes_slot,
+)
 from backup_engine.storage.contract import Store
 
 _MOST_TRIES = 100
@@ -26,17 +34,20 @@ def reserve_place(store: Store, run_key: str, commit: FrozenCommit, history: Ite
     taken = {clear.name for clear in known if clear.run_key != run_key}
     held = [clear.captured_at for clear in known if takes_slot(clear) and clear.run_key != run_key]
     for _ in range(_MOST_TRIES):
-        wanted = place_backup(commit.captured_at, slot=commit.takes_slot, held=held, taken=taken)
-        place, version = _point(store, run_key, wanted)
+        place, version = _point(store, run_key, _wanted(commit, held, taken))
         if place.name not in taken:
             other = _claim(store, place, run_key, commit)
             if other is None:
                 return place
             _note(other, place, taken, held)
-        _point_elsewhere(
-            store, run_key, place_backup(commit.captured_at, slot=commit.takes_slot, held=held, taken=taken), version
-        )
+        _point_elsewhere(store, run_key, _wanted(commit, held, taken), version)
     raise CaptureRefused(f"{_MOST_TRIES} names were taken one after the other at {commit.captured_at}; start again")
+
+
+def _wanted(commit: FrozenCommit, held: Iterable[datetime], taken: set[str]) -> Place:
+    if commit.kind is BackupKind.INCREMENTAL:
+        return place_incremental(commit.captured_at, taken)
+    return place_backup(commit.captured_at, slot=commit.takes_slot, held=held, taken=taken)
 
 
 def _note(other: Reservation, place: Place, taken: set[str], held: list[datetime]) -> None:
