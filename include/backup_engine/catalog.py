@@ -6,12 +6,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 
-from backup_engine import wording
-from backup_engine.archive.manifest import BackupKind, Folder
+from backup_engine import chain, wording
+from backup_engine.archive.manifest import BackupKind, Clear, Folder
 from backup_engine.archive.reading import load_sidecar
 from backup_engine.backup import Backup
+from backup_engine.chain import Backups
 from backup_engine.errors import (
+    BrokenChain,
     DamagedArchive,
     HostileArchive,
     InvalidInput,
@@ -22,6 +25,7 @@ from backup_engine.errors import (
 )
 from backup_engine.model import Clock
 from backup_engine.records import records_at
+from backup_engine.restore_point import RestorePoint, open_restore_point
 from backup_engine.storage.contract import ListedObject, Store
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -32,6 +36,8 @@ _RECORD = re.compile(r"[^/]+/(?P<name>[^/]+)\.records/[^/]+\Z")
 _DAY = re.compile(r"backup-(?P<day>\d{8})\Z")
 _NEAR = 5  # names an error shows
 
+LATEST, LATEST_VERIFIED = "latest", "latest-verified"
+
 
 class Catalog:
     """What a store holds, read once, when first asked; make another to see what came since."""
@@ -41,7 +47,7 @@ class Catalog:
         self._clock = clock
 
     def backups(self) -> tuple[Backup, ...]:
-        """Every backup, newest captured first; those of one instant by name."""
+        """Every backup, newest captured first; of one instant fulls first, then by name."""
         return self._loaded[0]
 
     @property
@@ -59,6 +65,40 @@ class Catalog:
         """Every object that lies where backups lie, by key, as the listing shows it."""
         return self._loaded[2]
 
+    @cached_property
+    def by_name(self) -> Backups:
+        """Every backup by its name."""
+        return chain.by_name(self.backups())
+
+    def open_point(self, backup: Backup, *, temporary: Path | None = None) -> RestorePoint:
+        """Open a backup with all that it hangs on.
+
+        :param temporary: where digests lie while collections are put together; None for the system's place
+        :raises BrokenChain: see ``check_chain``
+        """
+        self.check_chain(backup)
+        return open_restore_point(self._store, backup, self.by_name, temporary=temporary)
+
+    def check_chain(self, backup: Backup) -> None:
+        """Make sure that all that a backup hangs on is there.
+
+        :raises BrokenChain: it is not; the message says why, what cannot be restored either, and what is nearest
+        """
+        broken = chain.breaks(backup, self.by_name)
+        if broken:
+            raise BrokenChain(self._lost(backup, broken))
+
+    def _lost(self, backup: Backup, broken: tuple[str, ...]) -> str:
+        lost = [one.name for one in chain.lost_with(backup, self.by_name)]
+        good = [one for one in self._present() if self._restorable(one)]
+        earlier = next((one for one in good if one.captured_at <= backup.captured_at), None)
+        later = next((one for one in reversed(good) if one.captured_at > backup.captured_at), None)
+        near = [f"{one.name} (captured {wording.moment(one.captured_at)})" for one in (earlier, later) if one]
+        return (
+            f"{'; '.join(broken)}. Lost by that: {wording.listing(lost, most=_NEAR)}. The nearest points that can be "
+            f"restored: {wording.listing(near) or 'none'}; another place may hold the whole chain"
+        )
+
     def newest_good(self) -> Backup | None:
         """Give the newest good backup of the whole scope, damaged since or not; none from the future."""
         return next((backup for backup in self._present() if backup.good_whole), None)
@@ -75,8 +115,8 @@ class Catalog:
         """Give the backup that a person means.
 
         :param point: an exact name, which finds every backup; or what finds only good ones of the whole scope that
-            were not found damaged: ``latest``, ``latest-verified``, a time (the newest captured at or before it), or
-            ``backup-YYYYMMDD`` (that day's full, the first of several, whatever its name)
+            can be restored with all they hang on: ``latest``, ``latest-verified``, a time (the newest captured at or
+            before it), or ``backup-YYYYMMDD`` (that day's full, the first of several, whatever its name)
         :raises UnknownBackup: there is none; the message shows the nearest
         :raises InvalidInput: a time without a zone
         """
@@ -84,15 +124,20 @@ class Catalog:
         return exact or _required(self._meant(point), point, self.backups(), self._store.url)
 
     def _meant(self, point: str) -> Backup | None:
-        restorable = [backup for backup in self._present() if backup.good_whole and not backup.damaged]
-        if point == "latest":
-            return next(iter(restorable), None)
-        if point == "latest-verified":
-            return next((backup for backup in restorable if backup.verified_at), None)
         if day := _DAY.match(point):
-            return _first_full_of(day["day"], restorable)
-        moment = _moment(point)
-        return next((backup for backup in restorable if moment and backup.captured_at <= moment), None)
+            return _first_full_of(day["day"], filter(self._restorable, self._present()))
+        moment = None if point in {LATEST, LATEST_VERIFIED} else _moment(point)
+        if moment is None and point not in {LATEST, LATEST_VERIFIED}:
+            return None
+        wanted = (
+            one
+            for one in self._present()
+            if (moment is None or one.captured_at <= moment) and (point != LATEST_VERIFIED or one.verified_at)
+        )
+        return next(filter(self._restorable, wanted), None)
+
+    def _restorable(self, backup: Backup) -> bool:
+        return backup.good_whole and not backup.damaged and not chain.breaks(backup, self.by_name)
 
     def _present(self) -> Iterator[Backup]:
         latest = self._clock() + CLOCK_TOLERANCE
@@ -109,7 +154,9 @@ class Catalog:
             _load_folder(self._store, folder, listed, backups.append, problems.append)
         names = [backup.name for backup in backups]
         problems += [f"{name} lies in several folders" for name in sorted(set(names)) if names.count(name) > 1]
-        newest_first = sorted(backups, key=lambda one: (one.captured_at, one.name), reverse=True)
+        newest_first = sorted(
+            backups, key=lambda one: (one.captured_at, one.kind is BackupKind.FULL, one.name), reverse=True
+        )
         return tuple(newest_first), tuple(problems), every
 
 
@@ -144,6 +191,24 @@ def _load(store: Store, folder: Folder, name: str, records: Iterable[ListedObjec
 def _first_full_of(day: str, backups: Iterable[Backup]) -> Backup | None:
     of_day = [backup for backup in backups if f"{backup.captured_at:%Y%m%d}" == day and backup.kind is BackupKind.FULL]
     return min(of_day, key=lambda backup: (backup.captured_at, backup.name), default=None)
+
+
+def how_far_before(point: str, backup: Backup) -> str | None:
+    """Say how far before the time that somebody named the backup lies; None where no time was named."""
+    before = seconds_before(point, backup.manifest.clear)
+    if before is None:
+        return None
+    lies = f"it was captured {wording.duration(before)} before {point}"
+    return f"{backup.name} is the newest state that can be restored; {lies}"
+
+
+def seconds_before(point: str, clear: Clear) -> float | None:
+    """Tell how far before the time that somebody named a backup was captured; None where no time was named."""
+    try:
+        moment = None if point == clear.name or _DAY.match(point) else _moment(point)
+    except InvalidInput:
+        return None
+    return None if moment is None else (moment - clear.captured_at).total_seconds()
 
 
 def _moment(text: str) -> datetime | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backup_engine import wording
 from backup_engine.deployment import Deployment
@@ -13,6 +13,9 @@ from backup_engine.model import ReadWay
 from backup_engine.restore.plan import Action, RestorePlan
 from backup_engine.restore.request import RestoreMode, RestoreRequest
 from backup_engine.run_key import run_key
+
+if TYPE_CHECKING:
+    from backup_engine.copies.reaching import Found
 
 LEASE = "restore"
 
@@ -59,6 +62,27 @@ def renames(pairs: Sequence[str]) -> dict[str, str]:
             raise InvalidInput(f"{old!r} is to be renamed to {found[old]!r} and to {new!r}: give one of them")
         found[old] = new
     return found
+
+
+def told_of(found: Found, point: str, now: datetime, *, primary: str, primary_asked: bool) -> dict[str, str]:
+    """Say what a person has to know of a backup that was found, as the ticket holds it: how far before the time that
+    was asked for it lies, and that a copy is read, if one is.
+
+    :param point: as it was asked for
+    :param primary: root URL of the primary store
+    """
+    from backup_engine.catalog import how_far_before
+
+    told = {"distance": how_far_before(point, found.backup) or ""}
+    if found.url != primary:
+        told["origin"] = origin(
+            found.store.url,
+            found.backup.captured_at,
+            now,
+            passed_over=found.passed_over,
+            primary_asked=primary_asked,
+        )
+    return told
 
 
 def origin(place: str, captured_at: datetime, now: datetime, *, passed_over: Sequence[str], primary_asked: bool) -> str:

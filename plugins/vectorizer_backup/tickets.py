@@ -39,6 +39,7 @@ class BackupTicket(Document):
     :param copies: root URLs of the stores that get a copy once it is verified
     :param connection: of the server
     :param read_with: the way to read records; None: the best that the server offers
+    :param rpo: seconds that the recovery point may be old, as promised; None: a run of an earlier version
     """
 
     deployment: str
@@ -46,6 +47,7 @@ class BackupTicket(Document):
     store_id: str
     connection: str
     read_with: ReadWay | None = None
+    rpo: float | None = None
     run_key: str
     plan_key: str
     copies: tuple[str, ...] = ()
@@ -122,12 +124,14 @@ class RestoreTicket(ServerChange):
     """One restore run.
 
     :param kept: how long what is replaced is kept, in words
+    :param distance: how far before the time that was asked for the backup lies, in words; empty: none was asked for
     :param origin: which copy is read, why, and how old that is, in words; empty: the primary store is read
     """
 
     backup: str
     dry_run: bool
     kept: str
+    distance: str = ""
     origin: str = ""
 
 
@@ -157,7 +161,13 @@ class BackupFacts(Document):
     :param copies: root URLs of the stores that get a copy once it is verified; each copy then has an event of its own
     :param ways: how many collections were read in which way
     :param fuzzy: how many collections were written to while they were read
+    :param stored: vectors that lie in this backup itself; the others lie in those it hangs on
     :param reasons: why it is not good, the first twenty
+    :param remarks: why it is a full, or what of it is stored whole, the first twenty
+    :param recovery_point: when reading began of the newest good backup there is now; None: this one is not good, or not
+        of the whole scope
+    :param rpo_measured: seconds: what could have been lost at most until this backup was there; None: as above, or
+        there was no backup before it
     """
 
     backup: str
@@ -177,7 +187,11 @@ class BackupFacts(Document):
     ways: dict[ReadWay, int] = {}
     fuzzy: int = 0
     copies: tuple[str, ...] = ()
+    stored: int | None = None
     reasons: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    recovery_point: Moment | None = None
+    rpo_measured: float | None = None
 
     def as_json(self) -> dict[str, JsonValue]:
         """Give what XComs and asset events can hold."""
@@ -209,7 +223,9 @@ def facts_of(sidecar: Sidecar, store: str, copies: Sequence[str] = ()) -> Backup
         ways=dict(Counter(summary.way for summary in clear.collections)),
         fuzzy=sum(summary.standing is Standing.FUZZY for summary in clear.collections),
         copies=tuple(copies),
+        stored=sum(summary.stored for summary in clear.collections),
         reasons=private.reasons[:_MOST_REASONS],
+        remarks=private.remarks[:_MOST_REASONS],
     )
 
 

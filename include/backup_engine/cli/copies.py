@@ -15,7 +15,7 @@ from backup_engine.cli.context import find_deployment, new_token
 from backup_engine.cli.options import BackupArgument, DeploymentOption, JsonOption, StoreOption
 from backup_engine.cli.output import ProgressLines, emit, say, table
 from backup_engine.cli.places import open_root, primary_of, shown
-from backup_engine.copies.copying import copy_backup
+from backup_engine.copies.copying import copy_backup, missing_bases
 from backup_engine.copies.inventory import Inventory, take_inventory
 from backup_engine.copies.planning import Direction, SyncPlan, plan_sync
 from backup_engine.copies.reaching import GONE
@@ -33,19 +33,25 @@ def copy(
     deployment: DeploymentOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Copy a backup to another store: archive first, manifest last, compared by content, and written down here."""
+    """Copy a backup to another store: archive first, manifest last, compared by content, and written down here. What it
+    hangs on and that store lacks is copied before it.
+    """
     opened, target = primary_of(store, deployment), open_root(to)
-    backup = Catalog(opened, system_clock).find(name)
-    report = copy_backup(
-        backup.folder,
-        backup.name,
-        opened,
-        target,
-        clock=system_clock,
-        token=new_token(),
-        to=to,
-        progress=ProgressLines(),
-    )
+    catalog = Catalog(opened, system_clock)
+    backup = catalog.find(name)
+    for one in (*missing_bases(backup, catalog.by_name, target), backup):
+        if one is not backup:
+            say(f"{backup.name} hangs on {one.name}, which {target.url} lacks: copied first")
+        report = copy_backup(
+            one.folder,
+            one.name,
+            opened,
+            target,
+            clock=system_clock,
+            token=new_token(),
+            to=to,
+            progress=ProgressLines(),
+        )
     state = f"{wording.size(report.copied)} copied" if report.copied else "was there already"
     compared = f"{wording.size(report.compared)} compared" if report.compared else "compared before"
     facts = {"backup": report.name, "to": target.url, "result": f"{state}, {compared}"}

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 from rich.markdown import Markdown
 
-from backup_engine.archive.manifest import Sidecar, archive_key
-from backup_engine.archive.reading import ArchiveReader, LocalFile, StoredObject, scan
+from backup_engine import wording
+from backup_engine.archive.reading import ArchiveReader, LocalFile, scan
+from backup_engine.catalog import Catalog, how_far_before, seconds_before
 from backup_engine.cli import tables
 from backup_engine.cli.context import confirm_or_refuse, new_token, owner, server_of
 from backup_engine.cli.options import (
@@ -25,6 +26,7 @@ from backup_engine.cli.options import (
 )
 from backup_engine.cli.output import ProgressLines, emit, say
 from backup_engine.cli.places import backup_to_read, lease_of, store_of_restore, stores_that_answer
+from backup_engine.errors import BrokenChain
 from backup_engine.model import system_clock
 from backup_engine.restore.description import (
     describe,
@@ -42,6 +44,7 @@ from backup_engine.restore.releasing import PlannedRelease, plan_releases
 from backup_engine.restore.report import Released
 from backup_engine.restore.request import RestoreMode, RestoreRequest
 from backup_engine.restore.undoing import plan_undo, undo_restore
+from backup_engine.restore_point import RestorePoint
 from backup_engine.storage.contract import Store
 
 PointArgument = Annotated[
@@ -128,8 +131,9 @@ def restore(
         in_place=in_place,
     )
     plan = preview_restore(request, reader.manifest, reached)
+    before = {"seconds_before": seconds_before(point or "", reader.manifest.clear)}
     if dry_run or not as_json:
-        emit(plan.model_dump(mode="json"), Markdown(describe(plan)), as_json=as_json)
+        emit(plan.model_dump(mode="json") | before, Markdown(describe(plan)), as_json=as_json)
     raise_refusals(plan)
     if dry_run:
         return
@@ -148,7 +152,7 @@ def restore(
         progress=ProgressLines(),
         lease=None if opened is None else lease_of(opened, deployment),
     )
-    emit(report.model_dump(mode="json"), Markdown(describe_report(report)), as_json=as_json)
+    emit(report.model_dump(mode="json") | before, Markdown(describe_report(report)), as_json=as_json)
 
 
 def resume(
@@ -251,14 +255,23 @@ def restores(
 
 def _from_file(path: Path) -> ArchiveReader:
     source = LocalFile(path)
+    reader = ArchiveReader(source, scan(source))
+    clear = reader.manifest.clear
+    bases = sorted({one.base.name for one in clear.collections if one.base is not None})
+    if bases:
+        raise BrokenChain(
+            f"{path} is {clear.name}, which holds only what changed since {wording.listing(bases)}: it cannot be "
+            "restored from this file alone. Restore it from its store by name, or download an archive of a full"
+        )
     say(f"{path}: no store, so no lease is taken; make sure that nobody else restores into this server")
-    return ArchiveReader(source, scan(source))
+    return reader
 
 
-def _from_store(store: str | None, deployment: str | None, point: str) -> tuple[Store, ArchiveReader]:
+def _from_store(store: str | None, deployment: str | None, point: str) -> tuple[Store, RestorePoint]:
     opened, backup = backup_to_read(store, deployment, point)
-    sidecar = Sidecar(manifest=backup.manifest, archive=backup.archive)
-    return opened, ArchiveReader(StoredObject(opened, archive_key(backup.folder, backup.name)), sidecar)
+    if told := how_far_before(point, backup):
+        say(told)
+    return opened, Catalog(opened, system_clock).open_point(backup)
 
 
 def _planned_at(known: KnownRestore) -> tuple[datetime, str]:

@@ -7,8 +7,10 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
-from backup_engine.archive.manifest import Folder, archive_key
+from backup_engine.archive.manifest import Folder, archive_key, sidecar_key
 from backup_engine.archive.reading import load_sidecar
+from backup_engine.backup import Backup
+from backup_engine.chain import Backups, all_bases
 from backup_engine.copies.passage import Passage, begin_passage
 from backup_engine.copies.passing import checked
 from backup_engine.errors import DamagedArchive, InvalidInput, ObjectExists, ObjectNotFound
@@ -79,6 +81,22 @@ def copy_backup(
         with suppress(ObjectExists):  # this very attempt wrote it, and did not hear so
             write_record(source, folder, name, record)
     return CopyReport(name=name, bytes=passage.facts.bytes, copied=copied, compared=compared)
+
+
+def missing_bases(backup: Backup, backups: Backups, target: Store) -> tuple[Backup, ...]:
+    """Give what a backup hangs on and the target does not hold, the oldest first: without it the copy restores nothing.
+
+    :param backups: those of the source, by name
+    """
+    return tuple(base for base in all_bases(backup, backups) if not _holds(target, base))
+
+
+def _holds(store: Store, backup: Backup) -> bool:
+    try:
+        store.stat(sidecar_key(backup.folder, backup.name))
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def download_backup(folder: Folder, name: str, source: Store, file: Path) -> CopyReport:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState, Folder
+from backup_engine.chain import bases_of
 from backup_engine.copies.inventory import HeldBackup, Inventory
 from backup_engine.model import Document
 from backup_engine.records import TRAVELLING_KINDS, Record, UnreadableRecord
@@ -58,7 +59,7 @@ class SyncStep(Document):
 
 
 class SyncPlan(Document):
-    """What will be done, newest backups first.
+    """What will be done, newest backups first, each after those that it hangs on.
 
     :param conflicts: what only a person can settle, a sentence each: other content under one name, a backup that is
         whole nowhere. Nothing is done about any of them
@@ -86,11 +87,22 @@ def plan_sync(inventories: Sequence[Inventory], *, direction: Direction = Direct
     places, strange = _separate(inventories)
     found = [_plan(name, holders, places, direction) for name, holders in _by_name(places)]
     found.sort(key=lambda one: (one.captured_at, one.name), reverse=True)
+    found = list(_bases_first(found))
     return SyncPlan(
         steps=tuple(step for one in found for step in one.steps),
         conflicts=(*strange, *(sentence for one in found for sentence in one.conflicts)),
         left=tuple(sentence for one in found for sentence in one.left),
     )
+
+
+def _bases_first(found: Sequence[_Found]) -> Iterator[_Found]:
+    """Give what each hangs on before it: a place never holds what it cannot restore, if it can be helped."""
+    waiting = {one.name: one for one in found}
+    for one in found:
+        ready = [one] if waiting.pop(one.name, None) else []
+        for name in (base for link in ready for base in sorted(link.bases) if base in waiting):
+            ready.append(waiting.pop(name))
+        yield from sorted(ready, key=lambda link: (link.captured_at, link.name))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,10 +116,14 @@ class _Holder:
 
 @dataclass(slots=True)
 class _Found:
-    """What was decided about one name."""
+    """What was decided about one name.
+
+    :param bases: names of the backups that it directly hangs on
+    """
 
     name: str
     captured_at: datetime
+    bases: frozenset[str]
     steps: list[SyncStep] = field(default_factory=list)
     conflicts: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
@@ -141,7 +157,7 @@ def _by_name(places: Sequence[Inventory]) -> Iterable[tuple[str, list[_Holder]]]
 def _plan(name: str, holders: list[_Holder], places: Sequence[Inventory], direction: Direction) -> _Found:
     meant = _meant(holders)
     same = [one for one in holders if _same(one, meant)]
-    found = _Found(name, meant.held.backup.captured_at)
+    found = _Found(name, meant.held.backup.captured_at, bases_of(meant.held.backup))
     found.conflicts += [
         f"{name}: {one.place.place} holds another backup under this name than {meant.place.place}; both are left alone"
         for one in holders

@@ -9,8 +9,10 @@ from backup_engine import wording
 from backup_engine.archive.manifest import archive_key
 from backup_engine.backup import Backup
 from backup_engine.catalog import Catalog
+from backup_engine.chain import all_bases
 from backup_engine.errors import (
     BackupError,
+    BrokenChain,
     DamagedArchive,
     HostileArchive,
     InvalidInput,
@@ -31,7 +33,7 @@ GONE = (StoreUnavailable, StoreDenied, StoreNotInitialised, WrongStore)
 """A place that answers with one of these cannot be read from now, whatever is asked of it."""
 
 _NO_STORE = (*GONE, UnknownFormat, HostileArchive)  # or its store.json is not one
-_NOT_THERE = (UnknownBackup, ObjectNotFound, DamagedArchive)
+_NOT_THERE = (UnknownBackup, ObjectNotFound, DamagedArchive, BrokenChain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +116,27 @@ def find_backup(
     deployment: str | None = None,
     whole: bool = True,
 ) -> Found:
-    """Give the backup that a person means, from the first place that holds it undamaged, its archive of the right size.
+    """Give the backup that a person means, from the first place that holds it and all it hangs on undamaged, archives
+    of the right size.
 
     :param point: as ``Catalog.find`` takes it; words and times mean what the place that is read holds
     :param whole: False: from the first place that holds it, damaged or not
     :raises StoreUnavailable: all of several places are gone; the message names each
     :raises UnknownBackup: the primary, and every other place that answers, does not have it
     :raises DamagedArchive: the primary's is damaged, and no other place has it whole
+    :raises BrokenChain: so is what it hangs on
     """
     refused = _Refusals(_required(roots), [])
     for root in roots:
         try:
             reached = _reach(root, open_root, deployment, refused)
-            backup = Catalog(reached.store, clock).find(point)
+            catalog = Catalog(reached.store, clock)
+            backup = catalog.find(point)
             if whole:
                 _check_whole(reached.store, backup)
+                catalog.check_chain(backup)
+                for base in all_bases(backup, catalog.by_name):
+                    _check_whole(reached.store, base)
         except (*_NO_STORE, *_NOT_THERE) as error:
             refused.errors.append(error)
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from backup_engine.archive.reading import ArchiveReader
 from backup_engine.errors import CollectionNotFound, ComparisonFailed, InvalidInput, RestoreRefused, ServerFault
 from backup_engine.model import Clock, Progress, silent
 from backup_engine.ports import Server
@@ -21,7 +20,7 @@ from backup_engine.restore.report import Compared, RestoreReport
 from backup_engine.restore.stages import Stage, creating_stage, replacing_stage
 from backup_engine.restore.swapping import intruded, publish, replace_all, tidy
 from backup_engine.restore.view import look
-from backup_engine.restore.work import Work
+from backup_engine.restore.work import Restorable, Work
 from backup_engine.storage.contract import Store
 
 
@@ -37,7 +36,7 @@ class _Outcome(NamedTuple):
 
 def execute_restore(
     plan: RestorePlan,
-    archive: ArchiveReader,
+    archive: Restorable,
     server: Server,
     store: Store | None,
     clock: Clock,

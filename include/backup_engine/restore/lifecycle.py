@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from backup_engine.archive.manifest import archive_key
-from backup_engine.archive.reading import ArchiveReader, StoredObject, load_sidecar
+from backup_engine.catalog import Catalog
 from backup_engine.errors import InvalidInput, RestoreRefused, UnknownFormat
 from backup_engine.model import Clock, Document, Moment, Progress, silent
 from backup_engine.ports import Server
@@ -28,6 +27,8 @@ from backup_engine.restore.names import parse_reserved
 from backup_engine.restore.plan import RestorePlan
 from backup_engine.restore.report import Dropped, Released, RestoreReport, Undone
 from backup_engine.restore.view import ServerView, look
+from backup_engine.restore.work import Restorable
+from backup_engine.restore_point import RestorePoint
 from backup_engine.storage.contract import Store
 
 
@@ -65,7 +66,7 @@ def resume_restore(
     clock: Clock,
     *,
     owner: str,
-    archive: ArchiveReader | None = None,
+    archive: Restorable | None = None,
     progress: Progress = silent,
     temporary: Path | None = None,
     lease: LeasePlace | None = None,
@@ -79,7 +80,7 @@ def resume_restore(
     plan = stored_plan(store, restore_id)
     if plan is None:
         raise InvalidInput(f"{store.url} knows no restore {restore_id!r}; it has: {_known_ids(store)}")
-    reader = archive or _archive_of(plan, store)
+    reader = archive or _point_of(plan, store, clock)
     return execute_restore(
         plan, reader, server, store, clock, owner=owner, progress=progress, temporary=temporary, lease=lease
     )
@@ -177,9 +178,9 @@ def _known_ids(store: Store) -> str:
     return ", ".join(known.restore_id for known in list_restores(store)) or "none"
 
 
-def _archive_of(plan: RestorePlan, store: Store) -> ArchiveReader:
-    source = StoredObject(store, archive_key(plan.folder, plan.request.backup))
-    return ArchiveReader(source, load_sidecar(store, plan.folder, plan.request.backup))
+def _point_of(plan: RestorePlan, store: Store, clock: Clock) -> RestorePoint:
+    catalog = Catalog(store, clock)
+    return catalog.open_point(catalog.find(plan.request.backup))
 
 
 def _require_live(restore_id: str, view: ServerView) -> None:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
-from backup_engine.archive.reading import ArchiveReader
+from backup_engine.archive.manifest import Manifest
+from backup_engine.archive.parts import Part
 from backup_engine.model import Clock, Progress, ProgressEvent
 from backup_engine.ports import Server
 from backup_engine.restore.flushing import flush_if_possible
 from backup_engine.restore.guard import Guard
 from backup_engine.restore.journal import Journal
 from backup_engine.restore.plan import RestorePlan
+
+
+class Restorable(Protocol):
+    """What a restore is made from: a restore point, or an archive that needs no other."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the backup."""
+
+    def parts(self, key: str) -> Iterator[Part]:
+        """Give every record of a collection's state, in an order that is always the same."""
+
+    def at_hand(self, directory: Path | None) -> AbstractContextManager[Restorable]:
+        """Give the same for as long as it is read several times: what comes from afar is fetched once."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,7 +63,7 @@ class Change:
 class Work(Change):
     """One process carrying out one plan."""
 
-    archive: ArchiveReader
+    archive: Restorable
     journal: Journal
     clock: Clock
     progress: Progress

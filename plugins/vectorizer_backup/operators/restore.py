@@ -15,7 +15,7 @@ from vectorizer_backup.forms import refuse_unknown_fields
 from vectorizer_backup.operators.approval import Question, SecondPersonOperator, require_approval
 from vectorizer_backup.place_fields import AUTO, roots_at
 from vectorizer_backup.progress import ProgressLog
-from vectorizer_backup.restoring import changes, lease_of, origin, read_with_of, restore_point, restore_request
+from vectorizer_backup.restoring import changes, lease_of, read_with_of, restore_point, restore_request, told_of
 from vectorizer_backup.tickets import RestoreTicket, failed_tasks
 
 if TYPE_CHECKING:
@@ -58,17 +58,21 @@ class PlanRestoreOperator(BaseOperator):
         found = self._find(context)
         request = restore_request(run_key(run.dag_id, run.run_id)[:12], found.backup.name, params)
         plan = self._plan(found.store, request, found.backup, params)
-        told = self._show(plan, found, params)
+        told = self._told(found, params)
+        self._show(plan, told)
         raise_refusals(plan)
         if not params["dry_run"]:
             context["task_state_store"].set(_PLANNED_IN, found.url)
-        return self._ticket(plan, found, params).model_copy(update={"origin": told}).model_dump(mode="json")
+        return self._ticket(plan, found, params).model_copy(update=told).model_dump(mode="json")
 
     def _find(self, context: Context) -> Found:
         """Find the backup in the first store that has it; a run that was cleared looks where its plan is frozen first.
 
         A store that was named alone is read whatever is known of it: what is whole of a damaged backup is restorable.
+
+        :raises BrokenChain: what the backup hangs on is not there
         """
+        from backup_engine.catalog import Catalog
         from backup_engine.copies.reaching import find_backup
         from backup_engine.model import system_clock
         from vectorizer_backup.connecting import open_root
@@ -78,7 +82,9 @@ class PlanRestoreOperator(BaseOperator):
         roots = roots_at(self.deployment, () if place == AUTO else (place,))
         planned_in = context["task_state_store"].get(_PLANNED_IN)
         in_order = sorted(roots, key=lambda root: root != planned_in)
-        return find_backup(in_order, open_root, point, system_clock, deployment=name, whole=len(roots) > 1)
+        found = find_backup(in_order, open_root, point, system_clock, deployment=name, whole=len(roots) > 1)
+        Catalog(found.store, system_clock).check_chain(found.backup)
+        return found
 
     def _ticket(self, plan: RestorePlan, found: Found, params: Mapping[str, Any]) -> RestoreTicket:
         from vectorizer_backup.connecting import answering
@@ -114,22 +120,19 @@ class PlanRestoreOperator(BaseOperator):
         plan = preview_restore(request, backup.manifest, server_of(params["target"]))
         return plan if params["dry_run"] or plan.refusals else keep_plan(plan, store)
 
-    def _show(self, plan: RestorePlan, found: Found, params: Mapping[str, Any]) -> str:
-        """Write the plan down, and give what a person has to know about the copy that is read, if one is."""
+    def _told(self, found: Found, params: Mapping[str, Any]) -> dict[str, str]:
         from backup_engine.model import system_clock
+
+        point, asked = restore_point(params["restore_point"]), params.get("read_from", AUTO) == AUTO
+        return told_of(found, point, system_clock(), primary=self.deployment.root, primary_asked=asked)
+
+    def _show(self, plan: RestorePlan, told: Mapping[str, str]) -> None:
         from backup_engine.restore.description import describe
 
-        told = ""
-        if found.url != self.deployment.root:
-            asked = params.get("read_from", AUTO) == AUTO
-            told = origin(
-                found.store.url, plan.captured_at, system_clock(), passed_over=found.passed_over, primary_asked=asked
-            )
-            for line in filter(None, told.splitlines()):
-                self.log.warning("%s", line)
-        for line in describe(plan).splitlines():
+        for line in filter(None, told.get("origin", "").splitlines()):
+            self.log.warning("%s", line)
+        for line in (*filter(None, (told["distance"],)), *describe(plan).splitlines()):
             self.log.info("%s", line)
-        return told
 
 
 class ApproveRestoreOperator(SecondPersonOperator):
@@ -163,7 +166,7 @@ class ApproveRestoreOperator(SecondPersonOperator):
             return None
         plan = frozen_plan(store_of_ticket(ticket.store, ticket.store_id), ticket)
         subject = f"Restore {ticket.backup} of {ticket.deployment} into {ticket.connection}?"
-        return Question(subject, "\n\n".join(filter(None, (ticket.origin, describe(plan)))))
+        return Question(subject, "\n\n".join(filter(None, (ticket.distance, ticket.origin, describe(plan)))))
 
 
 class RestoreCollectionsOperator(BaseOperator):
