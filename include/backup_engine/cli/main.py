@@ -9,7 +9,17 @@ import typer
 
 from backup_engine import PRODUCT_VERSION
 from backup_engine.archive.canonical import canonical_json
-from backup_engine.cli import backups, configuration, copies, restores, server_backups, status, store
+from backup_engine.cli import (
+    backups,
+    configuration,
+    copies,
+    restores,
+    server_backups,
+    standby,
+    status,
+    store,
+    time_travel,
+)
 from backup_engine.cli.output import say, say_once
 from backup_engine.errors import BackupError
 
@@ -25,7 +35,9 @@ app = typer.Typer(
 app.add_typer(store.app, name="store")
 app.add_typer(configuration.app, name="config")
 app.add_typer(server_backups.app, name="server-backup")
-for name, command in (status.COMMANDS | backups.COMMANDS | copies.COMMANDS | restores.COMMANDS).items():
+app.add_typer(standby.app, name="standby")
+_COMMANDS = status.COMMANDS | backups.COMMANDS | copies.COMMANDS | restores.COMMANDS | time_travel.COMMANDS
+for name, command in _COMMANDS.items():
     app.command(name)(command)
 
 

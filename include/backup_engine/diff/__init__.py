@@ -1,0 +1,1 @@
+"""Time travel: what differs between two states, and when a record changed."""
