@@ -16,19 +16,25 @@ from backup_engine.model import system_clock
 from backup_engine.vectorizer.credentials import from_environment
 from backup_engine.vectorizer.server import VectorizerServer, connect
 from bench.figures import TENFOLD, best, figures, side_by_side_figures
+from bench.increment_figures import increment_figures
+from bench.increments import after_a_change, changes, depth, write
 from bench.live import drop, filled, forecast, possible
-from bench.measurement import Measurement, SideBySide, Step, measured
+from bench.measurement import Depth, Increments, Measurement, SideBySide, Step, measured
 from bench.parameters import COLLECTION, Kept, Shape, restored_name
 from bench.process import FOLDER, served
 from bench.result import Result, SetResult
+from bench.serving.arrangement import Change
 from bench.showing import show
 from bench.stores import s3_server
 from bench.workers import STREAMS, side_by_side
 
 _LIVE_VECTORS, _VECTORS = 20_000, 100_000
 _WARMING = Shape(Kept.SQ8, 1000, 384)
-_ORDER = tuple(Step)
+_ORDER = tuple(step for step in Step if step not in {Step.FULL, Step.INCREMENT})
 _TENFOLD = (Step.CAPTURE, Step.COPY_TO_S3, Step.CAPTURE_TO_S3, Step.COPY_S3_TO_S3)
+_CHAINED = 20_000
+"""Records of the collection that a day's deepest chain is made of: more would take an hour."""
+
 _PACES = (None, 100e6)
 """How fast the server answers where workers share the work: as fast as it can, and as over a gigabit line."""
 
@@ -54,6 +60,7 @@ def main(
         _warm_up()
         version, sets = _on_live(live, shapes, rounds) if live else _on_served(shapes, rounds)
     workers = () if live else tuple(_workers(shapes[0], rounds))
+    increments, deepest, large = ((), None, None) if live else _increments(shapes[0])
     result = Result(
         at=at,
         server=live or "pre-rendered",
@@ -63,6 +70,10 @@ def main(
         sets=tuple(sets),
         workers=workers,
         figures=side_by_side_figures(workers),
+        increments=increments,
+        depth=deepest,
+        large=large,
+        increment_figures=increment_figures(increments, deepest, large),
     )
     (FOLDER / "result.json").write_text(result.model_dump_json(indent=1) + "\n")
     show(result, _console)
@@ -114,6 +125,23 @@ def _workers(shape: Shape, rounds: int) -> Iterator[SideBySide]:
                         one = side_by_side(url, Path(folder), number, pace)
                     _console.print(f"  {wording.count(number, 'worker')}: {one.seconds:.2f} s", highlight=False)
                     yield one
+
+
+def _increments(shape: Shape) -> tuple[tuple[Increments, ...], Depth, Measurement]:
+    """Measure increments after every kind of change, on the deepest chain of a day, and of ten times the data."""
+    made = []
+    for name, change in changes(shape.vectors):
+        with served(shape) as url, _folder() as folder:
+            made.append(after_a_change(url, folder, name, change))
+        _console.print(f"  {name}: {made[-1].increment.seconds:.2f} s", highlight=False)
+    smaller = Shape(shape.kept, min(shape.vectors, _CHAINED), shape.dimension)
+    with served(smaller) as url, _folder() as folder:
+        deepest = depth(url, folder, smaller.vectors)
+    with served(shape, TENFOLD) as url, _folder() as folder:
+        _one(Step.FULL, url, COLLECTION, folder)
+        write(url, Change(updates=shape.vectors * TENFOLD // 100, seed=1))
+        large = _one(Step.INCREMENT, url, COLLECTION, folder)
+    return tuple(made), deepest, large
 
 
 def _rounds(url: str, server: VectorizerServer, collection: str, rounds: int) -> dict[Step, tuple[Measurement, ...]]:

@@ -27,6 +27,7 @@ class Unit(StrEnum):
     RECORDS_A_SECOND = "records/s"
     BYTES_A_SECOND = "bytes/s"
     BYTES = "bytes"
+    REQUESTS = "requests"
 
 
 class Figure(Document):

@@ -17,8 +17,16 @@ _NAME, _BETWEEN, _HEAD = b',"name":"', b'},{"id":"', 100
 
 def back_up_as_the_guide_says(url: str, collection: str, folder: Path) -> int:
     """Back one collection up and tell the size of what is kept."""
-    folder.mkdir(parents=True, exist_ok=True)
     file, packed = folder / "backup.json", folder / "backup.tar.gz"
+    fetch_backup(url, collection, file)
+    for command in (["tar", "-czf", str(packed), "-C", str(folder), file.name], ["sha256sum", str(packed)]):
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
+    return packed.stat().st_size
+
+
+def fetch_backup(url: str, collection: str, file: Path) -> None:
+    """Have the server back the collection up, and download that."""
+    file.parent.mkdir(parents=True, exist_ok=True)
     headers = authorization(url, from_environment(os.environ))
     body = {"name": "bench", "collections": [collection]}
     requests.post(f"{url}/backups/create", json=body, headers=headers, timeout=_TIMEOUT).raise_for_status()
@@ -26,9 +34,6 @@ def back_up_as_the_guide_says(url: str, collection: str, folder: Path) -> int:
         answer.raise_for_status()
         with file.open("wb") as output:
             output.writelines(newest_only(answer.iter_content(_CHUNK)))
-    for command in (["tar", "-czf", str(packed), "-C", str(folder), file.name], ["sha256sum", str(packed)]):
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
-    return packed.stat().st_size
 
 
 def newest_only(listed: Iterable[bytes]) -> Iterator[bytes]:

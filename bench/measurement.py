@@ -24,6 +24,8 @@ class Step(StrEnum):
     * capture-to-s3: as capture, the primary is an S3 server
     * copy-to-s3: the newest backup of the local store, copied to the S3 server and compared
     * copy-s3-to-s3: the newest backup of the primary on the S3 server, copied to another store there
+    * full: as capture, of the deployment's whole scope: what increments build on
+    * increment: what changed since the newest backup, read and committed
     """
 
     READ = "read"
@@ -35,6 +37,8 @@ class Step(StrEnum):
     CAPTURE_TO_S3 = "capture-to-s3"
     COPY_TO_S3 = "copy-to-s3"
     COPY_S3_TO_S3 = "copy-s3-to-s3"
+    FULL = "full"
+    INCREMENT = "increment"
 
 
 class Measurement(Document):
@@ -71,6 +75,40 @@ class SideBySide(Document):
     cpu_seconds: float
     busy: float
     vectors: int
+
+
+class Increments(Document):
+    """What one kind of change came to.
+
+    :param change: in words
+    :param scattered: it meets records all over the collection
+    :param full: the whole of it before the change
+    :param increment: what was made of the change
+    :param restic: bytes that restic added for the same change in the guide's file; None: it is not installed
+    :param unchanged: requests that another increment took when nothing had changed since
+    :param pages: of these, those that asked for records
+    """
+
+    change: str
+    scattered: bool
+    full: Measurement
+    increment: Measurement
+    restic: int | None
+    unchanged: int
+    pages: int
+
+
+class Depth(Document):
+    """What the deepest chain of a day costs.
+
+    :param links: archives it hangs on
+    :param chain: its restore
+    :param full: the restore of a full of the same state
+    """
+
+    links: int
+    chain: Measurement
+    full: Measurement
 
 
 def measured(step: Step, url: str, folder: str, collection: str) -> Measurement:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from backup_engine.model import Document, Moment
 from bench.figures import Figure
-from bench.measurement import Measurement, SideBySide, Step
+from bench.measurement import Depth, Increments, Measurement, SideBySide, Step
 from bench.parameters import Kept
 
 
@@ -35,6 +35,9 @@ class Result(Document):
     :param load: running processes when it began, as an average over a minute: above 1, others were at work
     :param workers: every export by one worker and by two; empty against a live server
     :param figures: made of the fastest of these
+    :param increments: of every kind of change; empty against a live server
+    :param depth: what the deepest chain of a day costs
+    :param large: an increment of ten times the data
     """
 
     schema_version: Literal[2] = 2
@@ -46,3 +49,7 @@ class Result(Document):
     sets: tuple[SetResult, ...]
     workers: tuple[SideBySide, ...] = ()
     figures: tuple[Figure, ...] = ()
+    increments: tuple[Increments, ...] = ()
+    depth: Depth | None = None
+    large: Measurement | None = None
+    increment_figures: tuple[Figure, ...] = ()

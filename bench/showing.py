@@ -7,12 +7,15 @@ from rich.table import Table
 
 from backup_engine import wording
 from bench.figures import Figure, Unit, best, pace_name
-from bench.measurement import Measurement, SideBySide
+from bench.measurement import Increments, Measurement, SideBySide
 from bench.result import Result, SetResult
 
 STEP_HEADER = ("step", "time", "CPU", "memory", "bytes")
 FIGURE_HEADER = ("figure", "value", "budget", "")
 WORKER_HEADER = ("workers", "server", "time", "CPU of the workers", "machine busy")
+INCREMENT_HEADER = ("change", "full read", "increment", "CPU", "memory", "bytes", "restic adds")
+_INCREMENTS = "increments"
+_SMALL = 0.1
 _SIDE_BY_SIDE = "two collections exported by one worker and by two"
 
 
@@ -58,6 +61,9 @@ def _all_tables(result: Result) -> Iterator[_Table]:
     if result.workers:
         yield _SIDE_BY_SIDE, WORKER_HEADER, [_worker_row(one) for one in result.workers]
         yield _SIDE_BY_SIDE, FIGURE_HEADER, [_figure_row(figure) for figure in result.figures]
+    if result.increments:
+        yield _INCREMENTS, INCREMENT_HEADER, [_increment_row(one) for one in result.increments]
+        yield _INCREMENTS, FIGURE_HEADER, [_figure_row(figure) for figure in result.increment_figures]
 
 
 def _tables(one: SetResult) -> Iterator[_Table]:
@@ -65,6 +71,19 @@ def _tables(one: SetResult) -> Iterator[_Table]:
     steps += [(f"{step.value} of {measured.vectors:,}", measured) for step, measured in one.tenfold.items()]
     yield _name(one), STEP_HEADER, [_step_row(name, measured) for name, measured in steps]
     yield _name(one), FIGURE_HEADER, [_figure_row(figure) for figure in one.figures]
+
+
+def _increment_row(one: Increments) -> tuple[str, ...]:
+    made = one.increment
+    return (
+        one.change,
+        f"{one.full.seconds:.2f} s",
+        f"{made.seconds:.2f} s",
+        f"{made.cpu_seconds:.2f} s",
+        _mebibytes(made.memory_bytes),
+        wording.size(made.bytes),
+        "not installed" if one.restic is None else wording.size(one.restic),
+    )
 
 
 def _worker_row(one: SideBySide) -> tuple[str, ...]:
@@ -97,11 +116,12 @@ def _figure_row(figure: Figure) -> tuple[str, ...]:
 
 def _value(value: float, unit: Unit) -> str:
     written = {
-        Unit.RATIO: lambda: f"{value:.2f}",
+        Unit.RATIO: lambda: f"{value:.3f}" if value < _SMALL else f"{value:.2f}",
         Unit.SHARE: lambda: f"{value:.1%}",
         Unit.RECORDS_A_SECOND: lambda: f"{value:,.0f} /s",
         Unit.BYTES_A_SECOND: lambda: f"{wording.size(value)}/s",
         Unit.BYTES: lambda: _mebibytes(value),
+        Unit.REQUESTS: lambda: f"{value:.0f}",
     }
     return written[unit]()
 

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from backup_engine.archive.manifest import BackupState, Sidecar, archive_key
-from backup_engine.archive.reading import ArchiveReader, StoredObject
+from backup_engine.archive.manifest import BackupState
 from backup_engine.backup import Backup
 from backup_engine.capture.request import CaptureRequest
 from backup_engine.catalog import Catalog
+from backup_engine.chain import by_name
 from backup_engine.copies.copying import copy_backup
 from backup_engine.model import system_clock
 from backup_engine.records import VerificationLevel
 from backup_engine.restore.execution import execute_restore
 from backup_engine.restore.planning import preview_restore
 from backup_engine.restore.request import RestoreMode, RestoreRequest
+from backup_engine.restore_point import open_restore_point
 from backup_engine.run import run_capture
 from backup_engine.run_key import random_run_key
 from backup_engine.storage.contract import Store
@@ -115,6 +116,16 @@ def capture_to_s3(place: Place) -> Done:
     return _captured(place, place.bucket("primary"))
 
 
+def full(place: Place) -> Done:
+    """Read the whole scope, here the one collection, and commit it."""
+    return whole_scope(place, incremental=False)
+
+
+def increment(place: Place) -> Done:
+    """Store what changed since the newest backup."""
+    return whole_scope(place, incremental=True)
+
+
 def copy_to_s3(place: Place) -> Done:
     """Copy the newest backup of the local store."""
     return _copied(place, place.store(), "copy")
@@ -126,13 +137,27 @@ def copy_s3_to_s3(place: Place) -> Done:
 
 
 def _captured(place: Place, store: Store) -> Done:
-    request = CaptureRequest(
+    return _made(place, store, _request(store).model_copy(update={"collections": (place.collection,)}))
+
+
+def whole_scope(place: Place, *, incremental: bool) -> Done:
+    """Make a backup that others can build on, or build on it."""
+    store = place.store()
+    return _made(place, store, _request(store, include=(place.collection,), incremental=incremental))
+
+
+def _request(store: Store, *, include: tuple[str, ...] = ("*",), incremental: bool = False) -> CaptureRequest:
+    return CaptureRequest(
         run_key=random_run_key(),
         deployment="bench",
         store_id=init_store(store, "bench", system_clock, token).store_id,
-        collections=(place.collection,),
+        include=include,
+        incremental=incremental,
         streams=1,
     )
+
+
+def _made(place: Place, store: Store, request: CaptureRequest) -> Done:
     made = run_capture(request, place.server(), store, system_clock, token, temporary=place.folder)
     assert made.state is BackupState.GOOD, made.reasons  # noqa: S101
     return Done(made.vectors, made.bytes)
@@ -168,9 +193,9 @@ def restore(place: Place) -> Done:
         mode=RestoreMode.NEW,
     )
     plan = preview_restore(request, backup.manifest, server)
-    source = StoredObject(store, archive_key(backup.folder, backup.name))
-    archive = ArchiveReader(source, Sidecar(manifest=backup.manifest, archive=backup.archive))
-    report = execute_restore(plan, archive, server, store, system_clock, owner="bench", temporary=place.folder)
+    backups = by_name(Catalog(store, system_clock).backups())
+    point = open_restore_point(store, backup, backups, temporary=place.folder)
+    report = execute_restore(plan, point, server, store, system_clock, owner="bench", temporary=place.folder)
     assert report.compared == report.vectors > 0, report.notes  # noqa: S101
     return Done(report.vectors, backup.archive.bytes)
 
@@ -185,6 +210,8 @@ STEPS: dict[Step, Callable[[Place], Done]] = {
     Step.CAPTURE_TO_S3: capture_to_s3,
     Step.COPY_TO_S3: copy_to_s3,
     Step.COPY_S3_TO_S3: copy_s3_to_s3,
+    Step.FULL: full,
+    Step.INCREMENT: increment,
 }
 
 

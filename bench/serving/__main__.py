@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -37,7 +38,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", answer.media_type)
         self.send_header("Content-Length", str(length_of(answer.pieces)))
         self.end_headers()
-        send(self.connection, answer.pieces, self.server.pace)
+        with suppress(BrokenPipeError):  # whoever fetches the newest backup only hangs up behind it
+            send(self.connection, answer.pieces, self.server.pace)
 
     do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = _answer  # noqa: N815
 

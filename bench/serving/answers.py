@@ -14,6 +14,7 @@ from starlette.testclient import TestClient
 from bench.data import as_text, blocks, record_id, repetition_and_number
 from bench.parameters import COLLECTION, Shape
 from bench.rendering import BACKUP, SCROLL, Records, rendered
+from bench.serving.arrangement import Arrangement, Change
 from bench.serving.pieces import Piece, spans
 from sandbox.collection import Collection, Record
 from sandbox.database import Database
@@ -24,6 +25,12 @@ from sandbox.settings import Settings
 
 SAMPLE = 1_000
 """Records the sandbox itself holds: it answers what is asked for seldom, and counts the others."""
+
+CHANGES = "/bench/changes"
+"""Where a ``Change`` of the measured collection is posted."""
+
+ASKED = "/bench/requests"
+"""Where one reads how many requests came so far, and how many of them asked for records; this one is not among them."""
 
 _SCROLLED = re.compile(r"/qdrant/collections/([^/]+)/points/scroll")
 _BACKED_UP = re.compile(rb'"vectors":\s*\[.*?\],"dimension":', re.DOTALL)
@@ -67,6 +74,8 @@ class Answers:
         self._database: Database = app.state.database
         self._client = TestClient(app, raise_server_exceptions=False)
         self._lock = Lock()
+        self._arranged: Arrangement | None = None
+        self._asked, self._pages = 0, 0
         for name in collections:
             _hold(self._database, name, shape, repetitions)
 
@@ -74,11 +83,25 @@ class Answers:
         """Answer one request."""
         scrolled = _SCROLLED.fullmatch(path)
         with self._lock:
+            if path in {CHANGES, ASKED}:
+                return self._steered(path, body)
+            self._asked += 1
+            self._pages += scrolled is not None
             if method == "POST" and scrolled and body.startswith(b'{"') and self._held(unquote(scrolled[1])):
                 return self._page(self._database.get(unquote(scrolled[1])), json.loads(body))
             if method == "POST" and path == "/graphql" and b"upsertVectors(" in body[:200]:
                 return self._taken(body)
             return self._from_sandbox(method, path, media_type, body)
+
+    def _steered(self, path: str, body: bytes) -> Answer:
+        """Do what the bench itself asks for."""
+        if path == CHANGES:
+            collection = self._database.get(COLLECTION)
+            before = self._arranged or Arrangement.untouched(collection.count)
+            self._arranged = before.changed(Change.model_validate_json(body), SAMPLE)
+            collection.count = len(self._arranged.ids)
+            collection.touch()
+        return Answer(200, "application/json", [json.dumps([self._asked, self._pages]).encode()])
 
     def _held(self, name: str) -> bool:
         """Tell whether there is a collection of this name or alias, without waking a deleted one."""
@@ -86,11 +109,19 @@ class Answers:
 
     def _page(self, collection: Collection, question: Any) -> Answer:  # noqa: ANN401  JSON
         records = self._texts[SCROLL]
+        if self._arranged is not None:
+            return self._arranged_page(self._arranged, question)
         first = _place(records, question.get("offset"))
         beyond = min(collection.count, first + question.get("limit", 10))
         following = _key(records, beyond - 1) if beyond < collection.count else None
-        tail = f'],"next_page_offset":{json.dumps(following)}}}}}'.encode()
-        return Answer(200, "application/json", [b'{"result":{"points":[', *spans(records, first, beyond), tail])
+        return _page_of(spans(records, first, beyond), following)
+
+    def _arranged_page(self, arranged: Arrangement, question: Any) -> Answer:  # noqa: ANN401  JSON
+        records = self._texts[SCROLL]
+        first = arranged.place(_place(records, question.get("offset")))
+        beyond = min(len(arranged.ids), first + question.get("limit", 10))
+        following = arranged.key(beyond - 1, len(records.starts) - 1) if beyond < len(arranged.ids) else None
+        return _page_of(arranged.pieces(records, first, beyond), following)
 
     def _taken(self, body: bytes) -> Answer:
         """Acknowledge an upsert that is only counted."""
@@ -115,10 +146,18 @@ class Answers:
         at, count = 0, self._database.get(COLLECTION).count
         for sample in _BACKED_UP.finditer(listed):
             yield listed[at : sample.start()] + b'"vectors":['
-            yield from spans(self._texts[BACKUP], 0, count)
+            if self._arranged is not None:
+                yield from self._arranged.pieces(self._texts[BACKUP], 0, count)
+            else:
+                yield from spans(self._texts[BACKUP], 0, count)
             yield b'],"dimension":'
             at = sample.end()
         yield listed[at:]
+
+
+def _page_of(points: list[Piece], following: str | None) -> Answer:
+    tail = f'],"next_page_offset":{json.dumps(following)}}}}}'.encode()
+    return Answer(200, "application/json", [b'{"result":{"points":[', *points, tail])
 
 
 def _hold(database: Database, name: str, shape: Shape, repetitions: int) -> None:

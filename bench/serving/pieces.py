@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -57,7 +58,7 @@ class Span:
         """Send the file's own bytes, or copies with another digit in every id."""
         with self.records.path.open("rb", buffering=0) as file:
             if self.repetition == 0:
-                _send_file(connection, file.fileno(), *self.records.span(self.first, self.beyond), pace)
+                send_file(connection, file.fileno(), *self.records.span(self.first, self.beyond), pace)
                 return
             for first, beyond in self._parts():
                 copied = self._renamed(file.fileno(), first, beyond)
@@ -80,7 +81,18 @@ class Span:
         return text.data
 
 
-Piece = bytes | Span
+class Sendable(Protocol):
+    """A piece that is not in memory."""
+
+    @property
+    def length(self) -> int:
+        """Bytes."""
+
+    def send(self, connection: socket.socket, pace: Pace) -> None:
+        """Send it."""
+
+
+Piece = bytes | Sendable
 
 
 def spans(records: Records, first: int, beyond: int) -> list[Piece]:
@@ -114,7 +126,8 @@ def send(connection: socket.socket, pieces: Sequence[Piece], pace: float | None 
             piece.send(connection, paced)
 
 
-def _send_file(connection: socket.socket, file: int, start: int, length: int, pace: Pace) -> None:
+def send_file(connection: socket.socket, file: int, start: int, length: int, pace: Pace) -> None:
+    """Send a range of an open file."""
     while length:
         sent = os.sendfile(connection.fileno(), file, start, min(length, _SENT))
         start, length = start + sent, length - sent

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from bench.figures import Figure, best, figures, side_by_side_figures
-from bench.measurement import Measurement, SideBySide, Step
+from bench.measurement import Depth, Increments, Measurement, SideBySide, Step
 from bench.parameters import Kept
 from bench.result import Result, SetResult
 from bench.showing import markdown, show
@@ -146,7 +146,7 @@ def test_people_see_every_figure_with_its_budget_and_what_was_missed(result: Res
     assert all(figure.name in shown for figure in (*result.sets[0].figures, *result.figures))
 
 
-@pytest.mark.parametrize("document", [Result, SetResult, Measurement, SideBySide, Figure])
+@pytest.mark.parametrize("document", [Result, SetResult, Measurement, SideBySide, Figure, Increments, Depth])
 def test_the_docs_name_every_field_that_programs_find(document: type[BaseModel]) -> None:
     page = (repository.ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
     assert [name for name in document.model_fields if f"`{name}`" not in page] == []

@@ -13,7 +13,8 @@ import requests
 from bench.data import VERSION, as_text, blocks
 from bench.parameters import COLLECTION, SECOND, Kept, Shape
 from bench.process import served
-from bench.serving.answers import SAMPLE
+from bench.serving.answers import CHANGES, SAMPLE
+from bench.serving.arrangement import Change
 from sandbox.process import SandboxProcess
 
 SHAPE = Shape(Kept.SQ8, 60, 24)
@@ -162,3 +163,30 @@ def test_a_rendering_is_kept_and_one_that_was_cut_short_is_made_anew(rendered: P
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert not cut.exists()
     assert not outdated.exists()
+
+
+def test_a_change_is_listed_as_it_was_asked_for_and_the_rest_stays(rendered: Path) -> None:
+    shape = Shape(Kept.FLOATS, SAMPLE + 200, 8)
+    with served(shape, rendered=rendered) as url:
+        before = points(url)
+        change = Change(updates=20, additions=10, deletions=5, seed=7)
+        requests.post(url + CHANGES, data=change.model_dump_json(), timeout=10).raise_for_status()
+        after = points(url)
+    same = [key for key in before if after.get(key) == before[key]]
+    assert len(before) == SAMPLE + 200
+    assert len(before.keys() - after.keys()) == 5
+    assert len(after.keys() - before.keys()) == 10
+    assert len(same) == SAMPLE + 200 - 20 - 5
+    assert [*after] == sorted(after)
+
+
+def points(url: str) -> dict[str, Any]:
+    """Read all records, some at a time."""
+    found: dict[str, Any] = {}
+    offset: str | None = None
+    while True:
+        page = scrolled(url, limit=77, with_vector=True, **({"offset": offset} if offset else {})).json()["result"]
+        found |= {point["id"]: point["vector"] for point in page["points"]}
+        offset = page["next_page_offset"]
+        if offset is None:
+            return found
