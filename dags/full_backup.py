@@ -15,13 +15,8 @@ for deployment in defaults.deployments().deployments.values():
         defaults.dag_id(deployment.name, defaults.FULL_BACKUP),
         schedule=deployment.terms.full,
         max_active_runs=1,
-        dagrun_timeout=defaults.BACKUP_TIMEOUT,
-        allowed_run_types=defaults.ALLOWED_BACKUP_RUNS,
-        default_args=dict(defaults.TASK_DEFAULTS),
         params=backup_form(),
-        tags=defaults.tags(deployment, defaults.FULL_BACKUP),
-        doc_md=defaults.runbook(defaults.FULL_BACKUP, deployment),
-        deadline=defaults.deadlines(deployment, defaults.FULL_BACKUP),
+        **defaults.backup_settings(deployment, defaults.FULL_BACKUP),
     ):
         loaded = ServerLoadedSensor(task_id="wait_until_loaded", deployment=deployment)
         plan = PlanCaptureOperator(

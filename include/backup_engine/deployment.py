@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
+from backup_engine import wording
 from backup_engine.capture.request import SHRINK_LIMIT
 from backup_engine.errors import InvalidInput
 from backup_engine.model import Document, ReadWay
@@ -175,6 +176,15 @@ class Deployment(Document):
                 raise ValueError(f"{place} stands twice among `store` and `copies`: a copy there would be none")
         return self
 
+    @model_validator(mode="after")
+    def _standby_is_another(self) -> Self:
+        own, other = self.server, self.standby
+        if other is not None and (other.connection == own.connection or other.url == own.url):
+            raise ValueError(
+                f"`standby` is the server itself ({other.connection}, {other.url}): name a second Vectorizer"
+            )
+        return self
+
     @property
     def terms(self) -> Terms:
         """What is promised: the tier's terms with this deployment's own."""
@@ -194,10 +204,21 @@ class Deployment(Document):
     @property
     def warnings(self) -> tuple[str, ...]:
         """Where this deployment cannot keep what it promises, or everything hangs on one place."""
+        warnings = (*self.terms.warnings, *self._standby_warnings())
         if self.copies:
-            return self.terms.warnings
+            return warnings
         alone = (
             f"all its backups lie in one place, {parse_address(self.root).url}: if that is lost, all of them are. Name "
             "another store under `copies`"
         )
-        return (*self.terms.warnings, alone)
+        return (*warnings, alone)
+
+    def _standby_warnings(self) -> tuple[str, ...]:
+        if self.standby is None or self.terms.incremental is not None:
+            return ()
+        gap = wording.duration(self.terms.gap.total_seconds())
+        far = (
+            f"the standby {self.standby.connection} is fed by backups, which lie up to {gap} apart: it is that far "
+            "behind. Let incrementals come with `schedule: {incremental: …}`"
+        )
+        return (far,)

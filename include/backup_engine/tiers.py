@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, PlainSerializer
@@ -53,6 +54,12 @@ Duration = Annotated[
 Schedule = Annotated[str, AfterValidator(_cron)]
 
 
+@cache
+def _longest_gap(schedule: str) -> timedelta:
+    """Four years are gone through for it, and a look asks again and again."""
+    return parse_cron(schedule).longest_gap()
+
+
 class Tier(StrEnum):
     """How much a deployment matters."""
 
@@ -81,8 +88,7 @@ class Terms(Document):
     @property
     def gap(self) -> timedelta:
         """How far apart the schedules put recovery points at most."""
-        gaps = [parse_cron(one).longest_gap() for one in (self.full, self.incremental) if one is not None]
-        return min(gaps)
+        return min(_longest_gap(one) for one in (self.full, self.incremental) if one is not None)
 
     @property
     def warnings(self) -> tuple[str, ...]:

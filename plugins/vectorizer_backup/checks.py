@@ -76,8 +76,8 @@ def check_plugin() -> Iterator[Finding]:
 
 def check_deployment(deployment: Deployment) -> Iterator[Finding]:
     """Look at a deployment's connections, its server and its store."""
-    own = deployment.server.connection
-    for connection in dict.fromkeys([own, *deployment.restore.targets]):
+    own, standby = deployment.server.connection, [deployment.standby.connection] if deployment.standby else []
+    for connection in dict.fromkeys([own, *deployment.restore.targets, *standby]):
         yield check_connection(deployment, connection)
     for root in deployment.roots:
         yield check_store(deployment, root)

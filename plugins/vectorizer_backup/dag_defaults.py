@@ -16,6 +16,7 @@ from airflow.sdk import Asset
 from airflow.sdk.definitions.callback import AsyncCallback
 from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
+from backup_engine.cron import parse_cron
 from backup_engine.deployment import Deployment
 from backup_engine.deployments import Loaded, configuration_path, load_deployments
 from backup_engine.storage.address import parse_address
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
     from vectorizer_backup.notifications.runs import RunNotifier
 
 FULL_BACKUP = "full_backup"
+INCREMENTAL_BACKUP = "incremental_backup"
 VERIFICATION = "verification"
 RESTORE = "restore"
 AFTER_RESTORE = "after_restore"
 SYNC = "sync"
-PURPOSES = (FULL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE, SYNC)
+STANDBY = "standby"
+PURPOSES = (FULL_BACKUP, INCREMENTAL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE, SYNC, STANDBY)
 
 WATCH = "vectorizer_backup_watch"
 """The one DAG that is there whatever the configuration says."""
@@ -68,6 +71,12 @@ SYNC_TIMEOUT = timedelta(hours=24)
 BACKUP_TIMEOUT = timedelta(hours=22)
 """A run that is still going then would meet tomorrow's; all steps at their own limits take less."""
 
+INCREMENT_COPY_TIMEOUT = timedelta(minutes=30)
+"""The next increments wait for no copy: what takes longer is brought by the sync."""
+
+MOST_INCREMENTALS = 5
+"""Runs side by side: three that still copy what they made, one at work, and one that finds it so and gives way."""
+
 WATCH_TIMEOUT = timedelta(minutes=12)
 """A run of the watch that still goes on then is stuck; all its steps at their own limits take less."""
 
@@ -89,8 +98,10 @@ POKE_INTERVAL = timedelta(seconds=15)
 SILENCE_TIMEOUT = timedelta(hours=12)
 """The last resort of a wait that judges by itself when a server has been silent for too long."""
 
-RELEASE_SCHEDULE = "0 1 * * *"
-"""Every day, an hour before the fulls: letting go takes seconds, but a capture that meets it has to start again."""
+RELEASE_SCHEDULE = "35 1 * * *"
+"""Every day before the fulls, and between two incrementals: letting go takes seconds, but a capture that meets it has
+to start again.
+"""
 
 ALLOWED_BACKUP_RUNS = ["scheduled", "manual", "operator_triggered", "asset_materialization"]
 """A backfill is refused: yesterday's state cannot be read today."""
@@ -99,6 +110,7 @@ ALLOWED_VERIFICATION_RUNS = ["scheduled", "manual", "operator_triggered"]
 ALLOWED_RESTORE_RUNS = ["manual", "operator_triggered"]
 ALLOWED_AFTER_RESTORE_RUNS = ["scheduled", "manual", "operator_triggered"]
 ALLOWED_SYNC_RUNS = ["scheduled", "manual", "operator_triggered"]
+ALLOWED_STANDBY_RUNS = ["scheduled", "asset_triggered", "manual", "operator_triggered"]
 
 
 def deployments() -> Loaded:
@@ -113,7 +125,12 @@ def dag_id(deployment: str, purpose: str) -> str:
 
 def purposes(deployment: Deployment) -> tuple[str, ...]:
     """Tell which DAGs a deployment has: one without copies has nothing to bring anywhere."""
-    return PURPOSES if deployment.copies else tuple(one for one in PURPOSES if one != SYNC)
+    without = {
+        SYNC: not deployment.copies,
+        INCREMENTAL_BACKUP: deployment.terms.incremental is None,
+        STANDBY: deployment.standby is None,
+    }
+    return tuple(one for one in PURPOSES if not without.get(one))
 
 
 def schedules(deployment: Deployment) -> dict[str, str | None]:
@@ -121,10 +138,12 @@ def schedules(deployment: Deployment) -> dict[str, str | None]:
     terms = deployment.terms
     every = {
         FULL_BACKUP: terms.full,
+        INCREMENTAL_BACKUP: terms.incremental,
         VERIFICATION: terms.verification,
         RESTORE: None,
         AFTER_RESTORE: release_schedule(deployment),
         SYNC: terms.sync,
+        STANDBY: deployment.schedule.standby_comparison,
     }
     return {purpose: every[purpose] for purpose in purposes(deployment)}
 
@@ -135,7 +154,14 @@ def deadlines(deployment: Deployment, purpose: str) -> list[DeadlineAlert]:
     Counted from when the run was queued: a run that is made late, or by hand for another day, is not late at once.
     """
     terms = deployment.terms
-    allowed = {FULL_BACKUP: terms.rpo, VERIFICATION: terms.rto, RESTORE: terms.rto}.get(purpose)
+    every = {
+        FULL_BACKUP: full_within(deployment),
+        INCREMENTAL_BACKUP: terms.rpo,
+        VERIFICATION: terms.rto,
+        RESTORE: terms.rto,
+        STANDBY: terms.rto,
+    }
+    allowed = every.get(purpose)
     if allowed is None:
         return []
     told = AsyncCallback(
@@ -146,6 +172,16 @@ def deadlines(deployment: Deployment, purpose: str) -> list[DeadlineAlert]:
     return [DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, allowed, told, name=name)]
 
 
+def full_within(deployment: Deployment) -> timedelta:
+    """Tell how long a full may take: no longer than the recovery point may be old, unless incrementals go on meanwhile.
+    Then half the time to the next full, so that it is told before that one finds it running.
+    """
+    terms = deployment.terms
+    if terms.incremental is None:
+        return terms.rpo
+    return max(terms.rpo, min(parse_cron(terms.full).longest_gap() / 2, BACKUP_TIMEOUT))
+
+
 def callbacks(deployment: Deployment, purpose: str) -> dict[str, RunNotifier]:
     """Give the arguments with which a DAG's last task tells what became of the run."""
     from vectorizer_backup.notifications.runs import RunNotifier
@@ -153,6 +189,18 @@ def callbacks(deployment: Deployment, purpose: str) -> dict[str, RunNotifier]:
     return {
         "on_failure_callback": RunNotifier(deployment.name, purpose, "failed"),
         "on_success_callback": RunNotifier(deployment.name, purpose, "succeeded"),
+    }
+
+
+def backup_settings(deployment: Deployment, purpose: str) -> dict[str, Any]:
+    """Give the arguments that a DAG has if it makes backups, whichever kind."""
+    return {
+        "dagrun_timeout": BACKUP_TIMEOUT,
+        "allowed_run_types": ALLOWED_BACKUP_RUNS,
+        "default_args": dict(TASK_DEFAULTS),
+        "tags": tags(deployment, purpose),
+        "doc_md": runbook(purpose, deployment),
+        "deadline": deadlines(deployment, purpose),
     }
 
 
@@ -191,7 +239,7 @@ def runbook(purpose: str, deployment: Deployment) -> str:
     """Write what the DAG's page says: what it does, and what to do when it is red."""
     text = _for_copies((Path(__file__).parent / "runbooks" / f"{purpose}.md").read_text(encoding="utf-8"), deployment)
     terms = deployment.terms
-    warned = deployment.warnings if purpose == FULL_BACKUP else ()
+    warned = deployment.warnings if purpose in {FULL_BACKUP, INCREMENTAL_BACKUP} else ()
     warnings = "".join(f"> **Mind:** {warning}\n\n" for warning in warned)
     return warnings + Template(text).substitute(
         deployment=deployment.name,
@@ -203,7 +251,15 @@ def runbook(purpose: str, deployment: Deployment) -> str:
         url=deployment.server.url,
         rpo=spoken(terms.rpo),
         rto=spoken(terms.rto),
+        full_schedule=terms.full,
+        incremental_schedule=terms.incremental or "never",
+        full_within=spoken(full_within(deployment)),
+        standby=deployment.standby.connection if deployment.standby else "",
+        standby_url=deployment.standby.url if deployment.standby else "",
+        comparison_schedule=deployment.schedule.standby_comparison,
+        standby_dag=dag_id(deployment.name, STANDBY),
         full_backup=dag_id(deployment.name, FULL_BACKUP),
+        incremental_backup=dag_id(deployment.name, INCREMENTAL_BACKUP),
         verification=dag_id(deployment.name, VERIFICATION),
         restore=dag_id(deployment.name, RESTORE),
         after_restore=dag_id(deployment.name, AFTER_RESTORE),
@@ -211,7 +267,7 @@ def runbook(purpose: str, deployment: Deployment) -> str:
         sync_schedule=terms.sync,
         watch=WATCH,
         kept=kept(deployment),
-        released="Every day at 01:00 UTC what was kept for that long is released."
+        released="Every day at 01:35 UTC what was kept for that long is released."
         if release_schedule(deployment)
         else "",
     )
@@ -223,6 +279,13 @@ def watch_runbook() -> str:
 
 
 def _for_copies(text: str, deployment: Deployment) -> str:
-    """Take away the lines that speak of copies, which begin with "¶", where a deployment has none."""
+    """Take away the lines that speak of copies, which begin with "¶", where a deployment has none; and those that speak
+    of incrementals, which begin with "§".
+    """
     lines = text.splitlines(keepends=True)
-    return "".join(line.removeprefix("¶") for line in lines if deployment.copies or not line.startswith("¶"))
+    there = {"¶": bool(deployment.copies), "§": deployment.terms.incremental is not None}
+    return "".join(line.lstrip("¶§") for line in lines if all(there[mark] for mark in there if _marked(line, mark)))
+
+
+def _marked(line: str, mark: str) -> bool:
+    return mark in line[:2]

@@ -67,6 +67,25 @@ def backup_form() -> dict[str, Param]:
     }
 
 
+def incremental_form() -> dict[str, Param]:
+    """Ask nothing that a scheduled run could not leave out. It is always of the whole scope: there is no choice."""
+    form = backup_form()
+    return {name: form[name] for name in ("label", "allow_empty")}
+
+
+def standby_form() -> dict[str, Param]:
+    """Ask whether to compare everything, which a run after a backup does not."""
+    return {
+        "compare": Param(
+            False,
+            type="boolean",
+            title="Compare everything",
+            description="Read all that the standby holds, and compare every record with the backup it was brought to. "
+            "It is done every night anyway.",
+        ),
+    }
+
+
 def verification_form(deployment: Deployment) -> dict[str, Param]:
     """Ask which backups to read again, and in which stores."""
     return {
@@ -85,7 +104,8 @@ def verification_form(deployment: Deployment) -> dict[str, Param]:
             minimum=1,
             maximum=100,
             title="How many",
-            description="How many backups to read in each store when none is named.",
+            description="How many fulls, and as many incrementals, to read in each store when none is named. What the "
+            "newest verified backup hangs on is read with it.",
         ),
         **verifying_field(deployment),
     }

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperatorLink, conf
 
 from backup_engine.errors import StoreDenied
 from backup_engine.storage.address import Scheme, StoreAddress, parse_address
-from vectorizer_backup.dag_defaults import FULL_BACKUP, RESTORE, VERIFICATION
+from vectorizer_backup.dag_defaults import FULL_BACKUP, INCREMENTAL_BACKUP, RESTORE, VERIFICATION
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -24,7 +24,7 @@ class RestoreFormLink(BaseOperatorLink):
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
         """Give the address of the deployment's restore DAG."""
         dag = ti_key.dag_id
-        for purpose in (FULL_BACKUP, VERIFICATION):
+        for purpose in (FULL_BACKUP, INCREMENTAL_BACKUP, VERIFICATION):
             dag = dag.removesuffix(purpose) + RESTORE if dag.endswith(purpose) else dag
         return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/dags/{quote(dag)}"
 

@@ -8,6 +8,7 @@ name: ``airflow.vectorizer_backup_copies_behind.production``. ``monitoring/stats
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from airflow.sdk import conf
 from airflow.sdk.observability import stats
@@ -27,8 +28,20 @@ def emit(judgement: Judgement, ledger: Ledger | None) -> None:
 
     :param ledger: what is remembered of the deployment
     """
+    _send(samples(judgement, ledger))
+
+
+def emit_measured_rpo(deployment: str, seconds: float) -> None:
+    """Send what could have been lost at most until the deployment's newest backup was there, as soon as it is.
+
+    :param seconds: the watch sends the same again, once the backup was read back
+    """
+    _send([Sample("vectorizer_backup_rpo_measured_seconds", seconds, {"deployment": deployment})])
+
+
+def _send(figures: Iterable[Sample]) -> None:
     tagged, narrow = _tags_are_sent(), conf.getboolean("metrics", "statsd_influxdb_enabled", fallback=False)
-    for sample in samples(judgement, ledger):
+    for sample in figures:
         if not tagged:
             stats.gauge(statsd_name(sample), sample.value)
         else:

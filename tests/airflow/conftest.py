@@ -43,6 +43,7 @@ deployments:
     copies: ["file://{HOME}/copies/first", "file://{HOME}/copies/second"]
     streams: 2
     schedule: {{sync: "15 * * * *"}}
+    standby: {{connection: spare, url: "http://spare.invalid:15002"}}
     restore: {{second_person: false}}
   remote:
     tier: production
@@ -105,6 +106,15 @@ def beta(tmp_path: Path) -> Iterator[object]:
     from tests.airflow.places import running_server
 
     with running_server(tmp_path / "beta", "beta") as server:
+        yield server
+
+
+@pytest.fixture
+def spare(tmp_path: Path) -> Iterator[object]:
+    """The standby of deployment twin."""
+    from tests.airflow.places import running_server
+
+    with running_server(tmp_path / "spare", "spare") as server:
         yield server
 
 

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
@@ -44,8 +45,8 @@ def load_dag(dag_id: str, retries: int = 0) -> DAG:
 
 
 def run_dag(dag_id: str, conf: dict[str, Any] | None = None, *, retries: int = 0, **options: Any) -> Run:
-    """Run the DAG as somebody's trigger without a logical date would."""
-    dag_run = load_dag(dag_id, retries).test(logical_date=None, run_conf=conf, **options)
+    """Run the DAG as somebody's trigger without a logical date would, if none is given."""
+    dag_run = load_dag(dag_id, retries).test(**{"logical_date": None, "run_conf": conf, **options})
     tasks = {_label(ti): str(ti.state) for ti in dag_run.get_task_instances()}
     return Run(str(dag_run.state), tasks, dag_run)
 
@@ -107,3 +108,35 @@ def asset_extras(deployment: str, what: str = "backups") -> list[dict[str, Any]]
     events = select(AssetEvent.extra).join(AssetModel, AssetModel.id == AssetEvent.asset_id).order_by(AssetEvent.id)
     with create_session() as session:
         return list(session.scalars(events.where(AssetModel.uri == f"x-vectorizer://{deployment}/{what}")))
+
+
+@contextmanager
+def at_work(dag_id: str, logical_date: datetime | None, **states: str | None) -> Iterator[str]:
+    """Let Airflow believe that a run of this DAG is going on, and that its tasks are in these states."""
+    from airflow.models.dagbag import DBDagBag
+    from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
+    from airflow.utils.types import DagRunTriggeredByType, DagRunType
+
+    parse_dags()
+    with create_session() as session:
+        dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session)
+        run = dag.create_dagrun(
+            run_id=f"at_work_{uuid4().hex}",
+            logical_date=logical_date,
+            data_interval=(logical_date, logical_date) if logical_date else None,
+            run_after=logical_date or system_clock(),
+            run_type=DagRunType.SCHEDULED if logical_date else DagRunType.MANUAL,
+            triggered_by=DagRunTriggeredByType.TEST,
+            state=DagRunState.RUNNING,
+            session=session,
+        )
+        session.flush()
+        for task in run.get_task_instances(session=session):
+            task.state = states.get(task.task_id)
+        run_id = run.run_id
+    try:
+        yield run_id
+    finally:
+        with create_session() as session:
+            session.delete(session.merge(run))

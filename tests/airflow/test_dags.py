@@ -3,20 +3,26 @@
 import re
 from datetime import timedelta
 
+import pendulum
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import TimeRestriction
 
 from tests.airflow.conftest import ROOT
 from vectorizer_backup.dag_defaults import WATCH
+from vectorizer_backup.operators.incremental import MAKING
 from vectorizer_backup.retrying import ErrorClassPolicy
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 VALID = ("alpha", "beta", "hasty", "twin", "remote")
 COPIED = ("twin", "remote")
+INCREMENTAL = ("alpha", "hasty", "twin", "remote")
+PARTLY = {"sync": COPIED, "incremental_backup": INCREMENTAL, "standby": ("twin",)}
 PURPOSES = ("full_backup", "verification", "restore", "after_restore")
-ACTING = re.compile(r"plan_|export_|commit_|verify_|copy_|sync_|confirm_")
+ACTING = re.compile(r"give_|plan_|export_|commit_|verify_|copy_|sync_|confirm_")
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +31,7 @@ def bag() -> DagBag:
 
 
 def _dags(bag: DagBag, purpose: str) -> list[DAG]:
-    return [bag.dags[f"vectorizer_{name}_{purpose}"] for name in (COPIED if purpose == "sync" else VALID)]
+    return [bag.dags[f"vectorizer_{name}_{purpose}"] for name in PARTLY.get(purpose, VALID)]
 
 
 def _of_deployments(bag: DagBag) -> list[DAG]:
@@ -34,7 +40,8 @@ def _of_deployments(bag: DagBag) -> list[DAG]:
 
 def test_each_valid_deployment_has_its_dags_and_the_broken_one_is_shown_as_an_import_error(bag) -> None:
     everywhere = {f"vectorizer_{name}_{purpose}" for name in VALID for purpose in PURPOSES}
-    assert set(bag.dags) == everywhere | {f"vectorizer_{name}_sync" for name in COPIED} | {WATCH}
+    partly = {f"vectorizer_{name}_{purpose}" for purpose, names in PARTLY.items() for name in names}
+    assert set(bag.dags) == everywhere | partly | {WATCH}
     (file,) = bag.import_errors
     assert file.endswith("configuration.py")
     assert "- broken: tier: Input should be 'critical', 'production' or 'development'" in bag.import_errors[file]
@@ -69,6 +76,35 @@ def test_backups_come_by_the_tiers_schedule_one_at_a_time_and_never_for_yesterda
         assert dag.dagrun_timeout < timedelta(hours=24)
 
 
+def test_incrementals_come_by_the_tiers_schedule_and_several_may_be_there_so_that_one_can_give_way(bag) -> None:
+    schedules = {dag.dag_id: dag.timetable.expression for dag in _dags(bag, "incremental_backup")}
+    assert schedules == {
+        "vectorizer_alpha_incremental_backup": "0 * * * *",
+        "vectorizer_hasty_incremental_backup": "*/10 * * * *",
+        "vectorizer_twin_incremental_backup": "0 * * * *",
+        "vectorizer_remote_incremental_backup": "0 * * * *",
+    }
+    for dag in _dags(bag, "incremental_backup"):
+        assert (dag.max_active_runs, dag.catchup) == (5, False)
+        assert dag.roots[0].task_id == "give_way"
+        assert "backfill" not in dag.allowed_run_types
+        assert dag.get_task("plan_capture").incremental is True
+        assert set(MAKING) == set(dag.task_ids) - {"give_way", "copy_backup", "confirm_recovery_point"}
+        if dag.has_task("copy_backup"):
+            assert dag.get_task("copy_backup").execution_timeout == timedelta(minutes=30)
+
+
+def test_after_an_outage_one_run_makes_up_for_all_that_were_missed(bag) -> None:
+    kept = DagSerialization.from_dict(DagSerialization.to_dict(bag.dags["vectorizer_hasty_incremental_backup"]))
+    timetable, now = kept.timetable, pendulum.now("UTC")
+    restriction = TimeRestriction(earliest=None, latest=None, catchup=kept.catchup)
+    last = timetable.infer_manual_data_interval(run_after=now.subtract(hours=5).start_of("hour"))
+    missed = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+    assert now.subtract(minutes=10, seconds=1) < missed.run_after <= pendulum.now("UTC")
+    after = timetable.next_dagrun_info(last_automated_data_interval=missed.data_interval, restriction=restriction)
+    assert after.run_after == missed.run_after.add(minutes=10)
+
+
 def test_restores_come_by_hand_only_and_take_as_long_as_they_take(bag) -> None:
     for dag in _dags(bag, "restore"):
         assert dag.timetable.can_be_scheduled is False
@@ -80,11 +116,11 @@ def test_restores_come_by_hand_only_and_take_as_long_as_they_take(bag) -> None:
 def test_what_restores_replaced_is_let_go_of_daily_unless_it_is_to_be_kept(bag) -> None:
     schedules = {dag.dag_id: getattr(dag.timetable, "expression", None) for dag in _dags(bag, "after_restore")}
     assert schedules == {
-        "vectorizer_alpha_after_restore": "0 1 * * *",
+        "vectorizer_alpha_after_restore": "35 1 * * *",
         "vectorizer_beta_after_restore": None,
-        "vectorizer_hasty_after_restore": "0 1 * * *",
-        "vectorizer_twin_after_restore": "0 1 * * *",
-        "vectorizer_remote_after_restore": "0 1 * * *",
+        "vectorizer_hasty_after_restore": "35 1 * * *",
+        "vectorizer_twin_after_restore": "35 1 * * *",
+        "vectorizer_remote_after_restore": "35 1 * * *",
     }
     for dag in _dags(bag, "after_restore"):
         assert dag.max_active_runs == 1, "nothing is released while somebody decides about an undo"
@@ -105,9 +141,10 @@ def test_every_task_that_acts_has_a_time_limit_and_a_bounded_number_of_tries(bag
 
 
 def test_the_steps_of_a_backup_cannot_together_outlast_its_run(bag) -> None:
-    dag = bag.dags["vectorizer_twin_full_backup"]
-    steps = ("export_collections", "commit_backup", "verify_backup", "copy_backup")
-    assert sum((dag.get_task(step).execution_timeout for step in steps), timedelta()) < dag.dagrun_timeout
+    for purpose in ("full_backup", "incremental_backup"):
+        dag = bag.dags[f"vectorizer_twin_{purpose}"]
+        steps = ("export_collections", "commit_backup", "verify_backup", "copy_backup")
+        assert sum((dag.get_task(step).execution_timeout for step in steps), timedelta()) < dag.dagrun_timeout
 
 
 def test_waiting_holds_no_worker_and_no_pool_decides_over_correctness(bag) -> None:
@@ -122,10 +159,12 @@ def test_waiting_holds_no_worker_and_no_pool_decides_over_correctness(bag) -> No
     ("purpose", "leaf"),
     [
         ("full_backup", "confirm_good_backup"),
+        ("incremental_backup", "confirm_recovery_point"),
         ("verification", "confirm_verification"),
         ("restore", "confirm_restore"),
         ("after_restore", "confirm_after_restore"),
         ("sync", "confirm_sync"),
+        ("standby", "confirm_standby"),
     ],
 )
 def test_one_last_task_decides_whatever_happened_before(bag, purpose, leaf) -> None:
@@ -149,7 +188,7 @@ def test_only_where_there_are_copies_is_copied_and_asked_about_stores(bag) -> No
         assert ("read_from" in bag.dags[f"vectorizer_{name}_restore"].params) is copied
         assert ("stores" in bag.dags[f"vectorizer_{name}_verification"].params) is copied
         assert ("copy_backup" in bag.dags[f"vectorizer_{name}_full_backup"].doc_md) is copied
-        for purpose in PURPOSES:
+        for purpose in (*PURPOSES, *(["incremental_backup"] if name in INCREMENTAL else [])):
             assert ("_sync)" in bag.dags[f"vectorizer_{name}_{purpose}"].doc_md) is (
                 copied and purpose != "after_restore"
             )
@@ -163,6 +202,15 @@ def test_a_sync_comes_by_schedule_one_at_a_time_and_takes_as_long_as_it_takes(ba
         assert dag.catchup is False
         assert dag.dagrun_timeout is None
         assert (dag.params.get_param("direction").value, dag.params.get_param("dry_run").value) == ("out", False)
+
+
+def test_a_standby_is_fed_after_every_backup_and_compared_by_the_clock(bag) -> None:
+    (dag,) = _dags(bag, "standby")
+    assert [asset.name for asset in dag.timetable.asset_condition.objects] == ["vectorizer_twin_backups"]
+    assert dag.timetable.timetable.expression == "30 3 * * *"
+    assert {"scheduled", "asset_triggered"} < set(dag.allowed_run_types)
+    assert (dag.max_active_runs, dag.catchup, dag.dagrun_timeout) == (1, False, None)
+    assert dag.params.get_param("compare").value is False
 
 
 def test_stores_are_chosen_by_where_they_lie_without_their_connection(bag) -> None:

@@ -14,10 +14,11 @@ from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
 
+from backup_engine.deployment import ScheduleSettings
 from backup_engine.model import system_clock
 from tests.airflow.conftest import ROOT
 from tests.airflow.runs import parse_dags
-from vectorizer_backup.dag_defaults import PURPOSES, WATCH, callbacks, deadlines, deployments
+from vectorizer_backup.dag_defaults import PURPOSES, WATCH, callbacks, deadlines, deployments, full_within
 from vectorizer_backup.notifications.runs import RunNotifier
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -31,10 +32,11 @@ def bag() -> DagBag:
 @pytest.mark.parametrize(
     ("dag_id", "allowed"),
     [
-        ("vectorizer_alpha_full_backup", "rpo"),
+        ("vectorizer_alpha_incremental_backup", "rpo"),
+        ("vectorizer_beta_full_backup", "rpo"),
         ("vectorizer_alpha_verification", "rto"),
         ("vectorizer_alpha_restore", "rto"),
-        ("vectorizer_hasty_full_backup", "rpo"),
+        ("vectorizer_hasty_incremental_backup", "rpo"),
     ],
 )
 def test_a_run_is_late_when_it_has_not_ended_in_the_time_that_was_promised(bag, dag_id, allowed) -> None:
@@ -57,13 +59,30 @@ def test_deadlines_follow_the_deployments_own_promises() -> None:
     alpha = deployments().deployments["alpha"].model_copy(update={"rpo": 7 * HOUR, "rto": 3 * HOUR})
     intervals = {purpose: [one.interval for one in deadlines(alpha, purpose)] for purpose in PURPOSES}
     assert intervals == {
-        "full_backup": [7 * HOUR],
+        "full_backup": [12 * HOUR],
+        "incremental_backup": [7 * HOUR],
         "verification": [3 * HOUR],
         "restore": [3 * HOUR],
         "after_restore": [],
         "sync": [],
+        "standby": [3 * HOUR],
     }
-    assert deadlines(alpha, "full_backup")[0].name == "alpha: full backup within 7 h"
+    assert deadlines(alpha, "incremental_backup")[0].name == "alpha: incremental backup within 7 h"
+
+
+@pytest.mark.parametrize(
+    ("changes", "hours"),
+    [
+        ({}, 12),
+        ({"rpo": 13 * HOUR}, 13),
+        ({"schedule": ScheduleSettings(incremental="never")}, 1),
+        ({"schedule": ScheduleSettings(full="0 2 * * 0")}, 22),
+    ],
+    ids=["half a day before the next", "promised", "nothing else keeps the promise", "no longer than it may run"],
+)
+def test_a_full_may_take_longer_than_the_promise_while_incrementals_keep_it(changes, hours) -> None:
+    alpha = deployments().deployments["alpha"].model_copy(update=changes)
+    assert full_within(alpha) == hours * HOUR
 
 
 def test_the_last_task_of_every_dag_and_no_other_tells_how_its_run_ended(bag) -> None:
@@ -103,7 +122,7 @@ def test_a_run_for_a_day_long_past_or_for_none_is_not_late_at_once(airflow_datab
         (deadline,) = session.scalars(select(Deadline).where(Deadline.dagrun_id == run.id))
         allowed = deadline.deadline_time - began
         session.delete(run)
-    promised = deployments().deployments["alpha"].terms.rpo
+    promised = full_within(deployments().deployments["alpha"])
     assert promised <= allowed <= promised + timedelta(minutes=1)
 
 

@@ -36,12 +36,15 @@ from airflow.sdk.observability import stats
 from airflow.sdk.observability.metrics import stats_utils
 from backup_engine.alerts.ledger import Ledger
 from backup_engine.freshness.judgement import Judgement
-from vectorizer_backup.metrics import emit
+from vectorizer_backup.metrics import emit, emit_measured_rpo
 stats.initialize(
     factory=stats_utils.get_stats_factory(), export_legacy_names=conf.getboolean("metrics", "legacy_names_on")
 )
 emit(Judgement.model_validate_json(sys.argv[1]), Ledger.model_validate_json(sys.argv[2]))
+emit_measured_rpo("of-a-commit", 633.5)
 """
+
+OF_A_COMMIT = ("vectorizer_backup_rpo_measured_seconds", (("deployment", "of-a-commit"),), 633.5)
 
 
 class Receiver:
@@ -113,7 +116,7 @@ def expected(judged=JUDGED, ledger=LEDGER, place=lambda url: url):
             sorted({name: place(value) if name == "place" else value for name, value in labels.items()}.items())
         )
 
-    return {(one.name, told(one.labels), one.value) for one in samples(judged, ledger)}
+    return {(one.name, told(one.labels), one.value) for one in samples(judged, ledger)} | {OF_A_COMMIT}
 
 
 def without_dots(url: str) -> str:

@@ -47,7 +47,16 @@ def _parse(name: str, **environment: str) -> dict:
     return json.loads(answer.stdout.splitlines()[-1])
 
 
-FILES = ("full_backup.py", "verification.py", "restore.py", "after_restore.py", "sync.py", "watch.py")
+FILES = (
+    "full_backup.py",
+    "incremental_backup.py",
+    "verification.py",
+    "restore.py",
+    "after_restore.py",
+    "sync.py",
+    "standby.py",
+    "watch.py",
+)
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -61,6 +61,7 @@ def test_a_dag_that_airflow_does_not_have_is_missing() -> None:
     found = sightings(ALPHA, Airflow(), NOW)
     assert [(one.purpose, one.known) for one in found] == [
         ("full_backup", False),
+        ("incremental_backup", False),
         ("verification", False),
         ("restore", False),
         ("after_restore", False),

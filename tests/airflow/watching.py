@@ -28,6 +28,7 @@ deployments:
     server: {{connection: alpha, url: "http://alpha.invalid:15002"}}
     store: file://{HOME}/backups
     rpo: 25h
+    schedule: {{incremental: never}}
 """
 DAGS = tuple(f"vectorizer_alpha_{purpose}" for purpose in ("full_backup", "verification", "restore", "after_restore"))
 

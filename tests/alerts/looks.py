@@ -29,10 +29,18 @@ class Watcher:
     ledger: Ledger = field(default_factory=Ledger)
     heard: list[tuple[datetime, Occasion, str, Severity]] = field(default_factory=list)
 
-    def look(self, *concerns: Concern, after: timedelta = LOOK, fresh_at: datetime | None = None) -> list[str]:
-        """Look once, this long after the last time; give what is told."""
+    def look(
+        self,
+        *concerns: Concern,
+        after: timedelta = LOOK,
+        fresh_at: datetime | None = None,
+        fresh_full_at: datetime | None = None,
+    ) -> list[str]:
+        """Look once, this long after the last time; give what is told. Where only one is given, it is of a full."""
+        given = {"full_backup": fresh_full_at or fresh_at, "incremental_backup": fresh_at}
+        fresh = {purpose: at for purpose, at in given.items() if at is not None}
         self.now += after
-        return self._keep(reconcile(self.ledger, concerns, self.now, remind=REMIND, fresh_at=fresh_at))
+        return self._keep(reconcile(self.ledger, concerns, self.now, remind=REMIND, fresh=fresh))
 
     def runs(self, concern: Concern) -> list[str]:
         """Hear of a run that went wrong."""

@@ -147,6 +147,16 @@ def test_no_look_ends_what_a_run_said_but_a_newer_fresh_backup_does() -> None:
     assert watcher.settles("sync") == ["recovered: run-failed:sync"]
 
 
+def test_a_failed_full_is_made_good_by_a_full_only_and_a_failed_incremental_by_either() -> None:
+    watcher = Watcher()
+    watcher.runs(FAILED)
+    watcher.runs(concern(K.RUN_FAILED, WARNING, "incremental_backup", since=BEGIN))
+    later, full = BEGIN + HOUR / 6, BEGIN - HOUR
+    assert watcher.look(fresh_at=later, fresh_full_at=full) == ["recovered: run-failed:incremental_backup"]
+    assert watcher.look(fresh_at=BEGIN + HOUR, fresh_full_at=full) == []
+    assert watcher.look(fresh_at=BEGIN + HOUR, fresh_full_at=BEGIN + HOUR) == ["recovered: run-failed:full_backup"]
+
+
 def test_a_failure_that_follows_another_is_the_same_incident_and_its_last_counts() -> None:
     watcher = Watcher(now=BEGIN + HOUR)
     watcher.runs(FAILED)

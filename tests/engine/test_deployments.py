@@ -149,16 +149,49 @@ def test_an_entry_that_lost_its_indentation_is_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tier", "full", "rpo", "rto"),
+    ("tier", "full", "incremental", "rpo", "rto"),
     [
-        (Tier.CRITICAL, "0 2 * * *", timedelta(minutes=15), timedelta(hours=1)),
-        (Tier.PRODUCTION, "0 2 * * *", timedelta(hours=1), timedelta(hours=4)),
-        (Tier.DEVELOPMENT, "0 2 * * 0", timedelta(hours=24), timedelta(hours=24)),
+        (Tier.CRITICAL, "0 2 * * *", "*/10 * * * *", timedelta(minutes=15), timedelta(hours=1)),
+        (Tier.PRODUCTION, "0 2 * * *", "0 * * * *", timedelta(hours=1), timedelta(hours=4)),
+        (Tier.DEVELOPMENT, "0 2 * * 0", None, timedelta(hours=24), timedelta(hours=24)),
     ],
 )
-def test_tiers_promise_what_the_guide_says(tier, full, rpo, rto) -> None:
+def test_tiers_promise_what_the_guide_says(tier, full, incremental, rpo, rto) -> None:
     terms = TIERS[tier]
-    assert (terms.full, terms.rpo, terms.rto) == (full, rpo, rto)
+    assert (terms.full, terms.incremental, terms.rpo, terms.rto) == (full, incremental, rpo, rto)
+    assert terms.gap <= rpo or tier is Tier.DEVELOPMENT
+
+
+@pytest.mark.parametrize(
+    ("schedule", "incremental", "gap"),
+    [
+        ("{}", "0 * * * *", timedelta(hours=1)),
+        ("{incremental: '*/5 * * * *'}", "*/5 * * * *", timedelta(minutes=5)),
+        ("{incremental: never}", None, timedelta(days=1)),
+        ("{full: '*/30 * * * *'}", "0 * * * *", timedelta(minutes=30)),
+    ],
+)
+def test_incrementals_come_as_the_tier_says_or_otherwise_or_never(schedule, incremental, gap) -> None:
+    (deployment,) = read_deployments(_only(f"tier: production\n    schedule: {schedule}")).deployments.values()
+    assert (deployment.terms.incremental, deployment.terms.gap) == (incremental, gap)
+    assert any("that much can be lost" in one for one in deployment.warnings) is (gap > timedelta(hours=1))
+
+
+STANDBY = "standby: {connection: spare, url: 'http://spare:15002'}"
+
+
+def test_a_standby_that_is_fed_by_fulls_only_is_said_to_be_far_behind() -> None:
+    (fed,) = read_deployments(_only(f"tier: critical\n    {STANDBY}")).deployments.values()
+    assert not any("standby" in one for one in fed.warnings)
+    never = _only(f"tier: critical\n    schedule: {{incremental: never}}\n    {STANDBY}")
+    (starved,) = read_deployments(never).deployments.values()
+    assert any("the standby spare is fed by backups, which lie up to 1 d apart" in one for one in starved.warnings)
+
+
+@pytest.mark.parametrize("own", ["{connection: spare, url: 'http://h'}", "{url: 'http://spare:15002'}"])
+def test_a_standby_that_is_the_server_itself_is_refused(own) -> None:
+    loaded = read_deployments(_tried(f"server: {own}\n{STANDBY}"))
+    assert "`standby` is the server itself" in loaded.problems["tried"]
 
 
 def test_a_promise_that_the_schedule_cannot_keep_is_said_in_words() -> None:

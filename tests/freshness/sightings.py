@@ -32,7 +32,8 @@ def ago(**length: float) -> datetime:
 
 
 def deployment(*, copies: bool | list[str] = False, **changes) -> Deployment:
-    """A deployment whose promise its daily fulls keep with room to spare."""
+    """A deployment whose promise its daily fulls keep with room to spare; incrementals come only if asked for."""
+    changes["schedule"] = {"incremental": "never", **changes.get("schedule", {})}
     given = {
         "name": "production",
         "tier": "production",

@@ -34,6 +34,8 @@ def protection(**changes) -> Protection:
         "rpo": 3600.0,
         "rpo_real": 36000.0,
         "rpo_achieved": 86400.0,
+        "rpo_measured": 87000.0,
+        "standby_behind": 600.0,
         "rto": 14400.0,
         "rto_forecast": 7800.0,
         "rto_measured": 5000.0,
@@ -60,6 +62,7 @@ def nothing(**changes) -> Protection:
     unknown = dict.fromkeys((
         "rpo_real",
         "rpo_achieved",
+        "rpo_measured",
         "rto_forecast",
         "rto_measured",
         "newest",

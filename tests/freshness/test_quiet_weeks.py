@@ -39,6 +39,28 @@ class World:
     primary: list[BackupGlance] = field(default_factory=list)
     copied_at: dict[str, datetime] = field(default_factory=dict)
 
+    def step(self, due: datetime) -> None:
+        """Make an increment, of what a thousandth of the reading brings."""
+        began = due + timedelta(seconds=self.chance.randint(10, 40))
+        made = BackupGlance(
+            name=f"backup-{due:%Y%m%d-%H%M%S}",
+            folder=Folder.INCREMENTAL,
+            kind=BackupKind.INCREMENTAL,
+            state=BackupState.GOOD,
+            whole_scope=True,
+            started_at=began,
+            captured_at=began + self.reading,
+            seconds=self.reading.total_seconds(),
+            vectors=int(self.vectors),
+            collections=3,
+            moving=0,
+            bytes=int(self.vectors * 0.4),
+            verified_at=began + self.reading + timedelta(seconds=self.chance.randint(2, 20)),
+            damaged=False,
+        )
+        self.primary.append(made)
+        self.copied_at[made.name] = made.captured_at + timedelta(minutes=3)
+
     def back_up(self, due: datetime) -> None:
         began = due + timedelta(seconds=self.chance.randint(20, 600))
         captured = began + self.reading
@@ -76,7 +98,8 @@ class World:
         ]
 
     def look(self, at: datetime, dags: tuple[DagSighting, ...]) -> Sighting:
-        here = [self._as_seen(one, at) for one in self.primary if one.captured_at + self.reading / 2 <= at]
+        there_by = [one for one in self.primary if one.captured_at + self.reading / 2 <= at]
+        here = [self._as_seen(one, at) for one in sorted(there_by, key=lambda one: one.captured_at)]
         there = [one for one in here if self.copied_at[one.name] <= at]
         places = [self._place(PRIMARY, here), *([self._place(COPY, there)] if self.of.copies else [])]
         server = ServerSighting(
@@ -120,11 +143,14 @@ def told(world: World, days: int) -> list[str]:
     full, verification = parse_cron(terms.full), parse_cron(terms.verification)
     fulls = [*times(full, BEGAN, end)]
     weekly = [*times(verification, BEGAN, end)]
+    steps = [*times(parse_cron(terms.incremental), BEGAN, end)] if terms.incremental else []
     measures, found, at = {}, [], BEGAN
     while at < end:
         while fulls and fulls[0] <= at:
             world.back_up(fulls.pop(0))
             world.prune(at)
+        while steps and steps[0] <= at:
+            world.step(steps.pop(0))
         while weekly and weekly[0] <= at:
             world.reverify(weekly.pop(0))
         due = full.latest(at)
@@ -146,14 +172,15 @@ def told(world: World, days: int) -> list[str]:
         ({"tier": "production", "rpo": "26h"}, timedelta(minutes=40), 0.0),
         ({"tier": "development", "rpo": "7d"}, timedelta(hours=2), 0.3),
         ({"tier": "critical", "rpo": "2h", "schedule": {"full": "0 * * * *"}}, timedelta(minutes=10), 0.001),
+        ({"tier": "critical", "schedule": {"incremental": "*/10 * * * *"}}, timedelta(seconds=90), 0.01),
         ({"tier": "production", "rpo": "72h", "schedule": {"full": "0 2 * * mon-fri"}}, timedelta(hours=1), -0.01),
     ],
-    ids=["daily", "slow", "weekly", "hourly", "weekdays"],
+    ids=["daily", "slow", "weekly", "hourly", "continuous", "weekdays"],
 )
 def test_while_all_is_well_nobody_is_called(terms, reading, growth, copies) -> None:
     chance = random.Random(7)  # noqa: S311 - weeks that are the same each time
     world = World(deployment(copies=copies, **terms), reading, growth, chance)
-    days = 20 if "0 * * * *" in str(terms) else 45
+    days = 20 if "0 * * * *" in str(terms) else 3 if "incremental" in terms.get("schedule", ()) else 45
     assert told(world, days) == []
     assert world.primary, "a month without a backup would be no month in which all is well"
 

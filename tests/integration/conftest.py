@@ -84,11 +84,19 @@ deployments:
     store: s3://seaweed@{bucket}/vectorizer
     copies: ["file://{home}/copies"]
     streams: 2
+  steady:
+    alerts: [others]
+    tier: critical
+    server: {{connection: vectorizer_steady, url: "{steady}"}}
+    store: file://{home}/backups
+    schedule: {{incremental: "0 3 1 1 *"}}
+    rpo: 1d
   late:
     alerts: [mail, slack, teams, duty, own, notifier]
     tier: production
     rpo: 30s
     rto: 8s
+    schedule: {{incremental: never}}
     server: {{connection: vectorizer_late, url: "{late}"}}
     store: file://{home}/backups
   mistyped:
@@ -97,7 +105,7 @@ deployments:
     store: file://{home}/backups
 """
 
-DEPLOYMENTS = ("main", "haunted", "nothing", "dead", "guide", "shaky", "late")
+DEPLOYMENTS = ("main", "haunted", "nothing", "dead", "guide", "shaky", "steady", "late")
 HOOKS = ("slack", "teams", "duty", "own", "notifier", "others", "heartbeat")
 HOOK_SECRET = "T00-B00-not-to-be-shown"
 WATCH = "vectorizer_backup_watch"
@@ -107,6 +115,7 @@ RECORDS = {"docs": 400, "images": 300, "users": 100}
 GUIDE_RECORDS = {"manuals": 200, "letters": 50}
 SHAKY_RECORDS = {"songs": 300, "films": 200}
 OFFSITE_RECORDS = {"maps": 300, "atlas": 100}
+STEADY_RECORDS = {"notes": 400, "books": 100}
 LATE_RECORDS = {"news": 50}
 
 
@@ -119,6 +128,7 @@ class Site:
     :param shaky: one that fails on demand
     :param offsite: the server of the deployment whose primary store is a bucket
     :param bucket: the S3 server that bucket is on
+    :param steady: the server of one that is backed up again and again
     :param late: the server of a deployment that is allowed a few seconds for everything
     :param mail: where its alerts by mail go, ``hooks`` where all others do, by the path ``/<channel>``
     :param figures: where Airflow's metrics go
@@ -130,6 +140,7 @@ class Site:
     guide: SandboxProcess
     shaky: SandboxProcess
     offsite: SandboxProcess
+    steady: SandboxProcess
     late: SandboxProcess
     bucket: SeaweedFS
     mail: SmtpSink
@@ -180,6 +191,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         SandboxProcess(home / "guide", dialect="guide") as guide,
         SandboxProcess(home / "shaky", faults=True) as shaky,
         SandboxProcess(home / "offsite") as offsite,
+        SandboxProcess(home / "steady", faults=True) as steady,
         SandboxProcess(home / "late", faults=True) as late,
         SeaweedFS(home / "seaweed") as bucket,
         SmtpSink() as mail,
@@ -187,14 +199,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         StatsdSink() as figures,
     ):
         server = _filled(sandbox, guide, shaky)
-        for name, records in OFFSITE_RECORDS.items():
-            fill(connect(offsite.url), name, records)
-        for name, records in LATE_RECORDS.items():
-            fill(connect(late.url), name, records)
+        for one, records in ((offsite, OFFSITE_RECORDS), (steady, STEADY_RECORDS), (late, LATE_RECORDS)):
+            for name, number in records.items():
+                fill(connect(one.url), name, number)
         make_offsite(bucket, home)
         for name in DEPLOYMENTS:
             init_store(open_store(f"file://{home}/backups/{name}"), name, system_clock, lambda: uuid4().hex)
-        urls = {"guide": guide.url, "shaky": shaky.url, "offsite": offsite.url, "late": late.url}
+        urls = {"guide": guide.url, "shaky": shaky.url, "offsite": offsite.url, "steady": steady.url}
+        urls["late"] = late.url
         text = CONFIGURATION.format(**urls, url=sandbox.url, home=home, bucket=BUCKET)
         (home / "deployments.yaml").write_text(text)
         environment = {
@@ -211,7 +223,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             made = {"connection_id": "vectorizer_main", "conn_type": "vectorizer", "host": sandbox.url}
             dana.call("POST", "/connections", made)
             dana.wait_for_dags([f"vectorizer_{name}_{purpose}" for name in DEPLOYMENTS for purpose in PURPOSES])
-            yield Site(airflow, server, guide, shaky, offsite, late, bucket, mail, hooks, figures, home, dana, kim)
+            servers = server, guide, shaky, offsite, steady, late
+            yield Site(airflow, *servers, bucket, mail, hooks, figures, home, dana, kim)
 
 
 def _alerting(mail: SmtpSink, hooks: WebhookReceiver, figures: StatsdSink) -> dict[str, str]:

@@ -25,6 +25,7 @@ deployments:
   late:
     tier: production
     rpo: 25h
+    schedule: {{incremental: never}}
     server: {{connection: vectorizer_late, url: "{late}"}}
     store: file://{home}/backups
 """

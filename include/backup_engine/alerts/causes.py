@@ -12,7 +12,9 @@ K = ConcernKind
 _ANY = "*"
 _SAME = "="
 
-FULL_BACKUP, VERIFICATION, SYNC = "full_backup", "verification", "sync"
+FULL_BACKUP, INCREMENTAL_BACKUP = "full_backup", "incremental_backup"
+VERIFICATION, SYNC, STANDBY = "verification", "sync", "standby"
+_BACKUPS = (FULL_BACKUP, INCREMENTAL_BACKUP)
 
 
 class Cause(NamedTuple):
@@ -46,6 +48,7 @@ _HIDDEN: Mapping[ConcernKind, tuple[Cause, ...]] = {
     K.VERIFICATION_OLD: (_STORE, _ITS_COPY),
     K.MANIFEST_UNREADABLE: (_STORE, _ITS_COPY),
     K.COPY_BEHIND: (_STORE, _ITS_COPY),
+    K.STANDBY_BEHIND: (_STORE,),
     K.STORE_GREW: (_STORE, _ITS_COPY),
     K.STORE_SHRANK: (_STORE, _ITS_COPY),
     K.STORE_NEARLY_FULL: (_STORE, _ITS_COPY),
@@ -66,24 +69,33 @@ EXPLAINED_BY: Mapping[ConcernKind, tuple[Cause, ...]] = {
         _PAUSED,
         _NO_DAG,
         _STORE,
-        _SERVER._replace(of=(FULL_BACKUP, "restore", "after_restore")),
-        Cause(K.SERVER_LOADING, of=(FULL_BACKUP, "restore", "after_restore")),
+        _SERVER._replace(of=(*_BACKUPS, "restore", "after_restore")),
+        Cause(K.SERVER_LOADING, of=(*_BACKUPS, "restore", "after_restore")),
     ),
     K.RUN_FAILED: (
-        _SERVER._replace(of=(FULL_BACKUP,)),
-        _STORE._replace(of=(FULL_BACKUP, VERIFICATION, SYNC)),
+        _SERVER._replace(of=_BACKUPS),
+        _STORE._replace(of=(*_BACKUPS, VERIFICATION, SYNC, STANDBY)),
         Cause(K.COPY_UNREACHABLE, of=(VERIFICATION, SYNC)),
     ),
     K.NO_RUN: (Cause(K.RUN_LATE, _SAME),),
     K.RECOVERY_POINT_OLD: (
-        *_runs(FULL_BACKUP, K.RUN_FAILED, K.RUN_LATE, K.BACKUP_PARTIAL, K.BACKUP_SUSPECT, *_IDLE),
+        *(
+            cause
+            for purpose in _BACKUPS
+            for cause in _runs(purpose, K.RUN_FAILED, K.RUN_LATE, K.BACKUP_PARTIAL, K.BACKUP_SUSPECT, *_IDLE)
+        ),
         Cause(K.NEWEST_DAMAGED),
         _SERVER,
         Cause(K.SERVER_LOADING),
     ),
     K.SCHEDULE_TOO_RARE: (Cause(K.RECOVERY_POINT_OLD),),
     K.VERIFICATION_OLD: (Cause(K.RECOVERY_POINT_OLD), *_runs(VERIFICATION, K.RUN_FAILED, K.RUN_LATE, *_IDLE)),
-    K.COPY_BEHIND: (*_runs(SYNC, K.RUN_FAILED, K.RUN_LATE, *_IDLE), *_runs(FULL_BACKUP, K.RUN_FAILED)),
+    K.STANDBY_BEHIND: _runs(STANDBY, K.RUN_FAILED, K.RUN_LATE, *_IDLE),
+    K.COPY_BEHIND: (
+        *_runs(SYNC, K.RUN_FAILED, K.RUN_LATE, *_IDLE),
+        *_runs(FULL_BACKUP, K.RUN_FAILED),
+        *_runs(INCREMENTAL_BACKUP, K.RUN_FAILED),
+    ),
 }
 """Beside what hides it: while one of these is open, and was told as no less bad, it stays untold."""
 

@@ -49,13 +49,19 @@ class Decision(NamedTuple):
 
 
 def reconcile(
-    ledger: Ledger, concerns: Iterable[Concern], now: datetime, *, remind: timedelta, fresh_at: datetime | None = None
+    ledger: Ledger,
+    concerns: Iterable[Concern],
+    now: datetime,
+    *,
+    remind: timedelta,
+    fresh: Mapping[str, datetime] | None = None,
 ) -> Decision:
     """Decide what one look makes to be told.
 
     :param concerns: all that the look found wrong
     :param remind: what is still wrong is told again after this long
-    :param fresh_at: when reading of the newest fresh backup began: failures of backups before it are settled
+    :param fresh: by purpose, when reading of the newest fresh backup began that makes good what its runs failed to
+        make: failures before it are settled
     """
     found = _distinct(concerns)
     there = [*found.values(), *(one.concern for one in ledger.open if one.concern.kind in EVENTS)]
@@ -64,7 +70,7 @@ def reconcile(
         if key in incidents or concern.severity is not Severity.NOTE:
             incidents[key] = _seen(incidents.get(key), concern, now)
     for key, one in ledger.incidents.items():
-        if key not in found and _ended(one, there, now, fresh_at):
+        if key not in found and _ended(one, there, now, fresh or {}):
             incidents[key] = _over(one, now)
     return _told(ledger, incidents, now, remind)
 
@@ -132,13 +138,14 @@ def _over(one: Incident, now: datetime) -> Incident:
     return one if one.over is not None else one.model_copy(update={"over": now})
 
 
-def _ended(one: Incident, there: Iterable[Concern], now: datetime, fresh_at: datetime | None) -> bool:
+def _ended(one: Incident, there: Iterable[Concern], now: datetime, fresh: Mapping[str, datetime]) -> bool:
     concern = one.concern
     if concern.kind not in EVENTS:
         return not any(is_cause(cause, other, concern) for cause in hidden_by(concern) for other in there)
     if concern.subject in BY_HAND:
         return abs(now - (concern.since or one.since)) >= FORGOTTEN
-    return concern.subject == "full_backup" and fresh_at is not None and fresh_at > (concern.since or one.since)
+    fresh_at = fresh.get(concern.subject)
+    return fresh_at is not None and fresh_at > (concern.since or one.since)
 
 
 def _told(

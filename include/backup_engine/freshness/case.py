@@ -73,6 +73,11 @@ class Case:
         return f"'{next(roots, place.url)}'"
 
     @property
+    def purpose(self) -> str:
+        """What the DAG is for that brings most of the recovery points."""
+        return "full_backup" if self.terms.incremental is None else "incremental_backup"
+
+    @property
     def by_hand(self) -> str:
         """The command that makes a backup now."""
         return f"vectorizer-backup create --deployment {self.deployment.name}"

@@ -51,6 +51,7 @@ class ConcernKind(StrEnum):
     VERIFICATION_OLD = "verification-old"
     MANIFEST_UNREADABLE = "manifest-unreadable"
     COPY_BEHIND = "copy-behind"
+    STANDBY_BEHIND = "standby-behind"
     ONE_PLACE = "one-place"
     STORE_GREW = "store-grew"
     STORE_SHRANK = "store-shrank"

@@ -10,7 +10,7 @@ from backup_engine.alerts.ledger import Ledger
 from backup_engine.freshness.concerns import EVENTS, Concern, ConcernKind, Severity
 from backup_engine.freshness.judgement import Judgement, PlaceStanding, Protection
 
-PURPOSES = ("full_backup", "verification", "restore", "after_restore", "sync")
+PURPOSES = ("full_backup", "incremental_backup", "verification", "restore", "after_restore", "sync", "standby")
 """What runs are for; failures are counted for each from the first look on, so that the first failure is seen as one."""
 
 SEEN_IN_AIRFLOW = EVENTS | {ConcernKind.DAG_MISSING, ConcernKind.DAG_PAUSED, ConcernKind.NO_RUN}
@@ -72,6 +72,8 @@ def _newest(protection: Protection) -> dict[str, float | None]:
         "restorable": protection.fresh is not None,
         "newest_unverified": protection.newest is not None and protection.newest != protection.fresh,
         "rpo_achieved_seconds": protection.rpo_achieved,
+        "rpo_measured_seconds": protection.rpo_measured,
+        "standby_behind_seconds": protection.standby_behind,
         **_moment("newest_proven", protection.proven_at, protection.at),
     }
     if protection.fresh is None:

@@ -11,6 +11,11 @@ from backup_engine.restore.planning import DEFAULT_RATE
 _ENOUGH = 1_000  # vectors; a smaller restore tells how long its first and last request take
 _NEWEST = 5
 
+SWITCHING = 600.0
+"""Seconds until a standby that is up to date serves: somebody reads the failover plan and points the clients at it. It
+grows with no data; how long people take nobody can measure for them.
+"""
+
 
 def measured_rate(restores: Iterable[RestoreGlance]) -> float | None:
     """Tell how many vectors a second restores took here: the median of the newest; None: none tells.

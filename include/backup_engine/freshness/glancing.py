@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from backup_engine import wording
 from backup_engine.archive.manifest import Standing
 from backup_engine.backup import Backup
-from backup_engine.freshness.sighting import BackupGlance, RestoreGlance
+from backup_engine.chain import breaks, by_name
+from backup_engine.freshness.sighting import BackupGlance, RestoreGlance, StandbyGlance
 from backup_engine.restore.lifecycle import KnownRestore
 from backup_engine.restore.names import is_reserved
+from backup_engine.standby.state import StandbyState
 
 
-def glance(backup: Backup) -> BackupGlance:
-    """Look at a backup as one place holds it."""
+def glances(backups: Iterable[Backup], held: Iterable[Backup]) -> tuple[BackupGlance, ...]:
+    """Look at backups, and at what they hang on.
+
+    :param held: all that the place holds
+    """
+    known = by_name(held)
+    return tuple(glance(one, next(iter(breaks(one, known)), "")) for one in backups)
+
+
+def glance(backup: Backup, broken: str = "") -> BackupGlance:
+    """Look at a backup as one place holds it.
+
+    :param broken: what is wrong with what it hangs on; empty: nothing
+    """
     clear = backup.manifest.clear
     return BackupGlance(
         name=backup.name,
@@ -31,6 +46,7 @@ def glance(backup: Backup) -> BackupGlance:
         damaged=backup.damaged,
         left_out=sum(not is_reserved(one.name) for one in backup.manifest.private.left_out),
         acknowledged=backup.acknowledgement is not None,
+        broken=broken,
     )
 
 
@@ -64,3 +80,18 @@ def glance_at_restore(known: KnownRestore, held: Collection[str] | None) -> Rest
         rate=report.vectors / seconds if from_nothing and seconds > 0 else 0.0,
         whole=asked_for_all if held is None else restored >= set(held),
     )
+
+
+def glance_at_standby(connection: str, state: StandbyState | None) -> StandbyGlance:
+    """Look at what is known of the standby without asking it.
+
+    :param state: None: nothing was ever brought to it
+    """
+    if state is None:
+        return StandbyGlance(connection=connection, wrong=("nothing was brought to it yet",))
+    wrong = [f"{one.name} is doubtful: {one.doubt}" for one in state.collections if one.doubt]
+    if state.promoted is not None:
+        wrong.append(f"{state.promoted.by} took it into service on {wording.moment(state.promoted.at)}")
+    if state.comparison is not None:
+        wrong += state.comparison.problems
+    return StandbyGlance(connection=connection, backup=state.backup, started_at=state.started_at, wrong=tuple(wrong))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from backup_engine.freshness.concerns import Concern, Severity
 from backup_engine.model import Document, Moment
 from backup_engine.tiers import Tier
@@ -35,8 +37,11 @@ class Protection(Document):
     :param rpo_real: since reading of the newest fresh backup began: what would be lost now; None: everything
     :param rpo_achieved: the longest time between two recovery points of the last two weeks, or since the last; None:
         there are none
+    :param rpo_measured: what could have been lost at most until the newest fresh backup was there: the time since the
+        recovery point before it; None: there was none
     :param rto: promised
-    :param rto_forecast: a whole restore would take this long; None: there is nothing to restore
+    :param rto_forecast: a whole restore would take this long, or switching to a standby that is up to date; None: there
+        is nothing to restore
     :param rto_measured: the newest whole restore took this long; None: there was none
     :param rate: vectors a second the forecast is made with
     :param rate_measured: whether that rate was measured here, or is what servers usually take
@@ -44,7 +49,11 @@ class Protection(Document):
     :param newest_at: when reading it began
     :param fresh: the newest fresh backup
     :param fresh_at: when reading it began
+    :param fresh_full_at: when reading of the newest fresh full backup began
     :param verified_at: when it was last read back whole
+    :param standby: the backup whose state the standby holds; None: there is no standby, or nothing is on it
+    :param standby_behind: what the newest fresh backup is ahead of it; None: there is none
+    :param standby_ready: it can be relied on, and is as new as recovery points are to be
     :param proven: the newest backup that was restored whole and compared
     :param proven_at: when that restore ended
     :param vectors: in the newest fresh backup
@@ -58,6 +67,7 @@ class Protection(Document):
     rpo: float
     rpo_real: float | None
     rpo_achieved: float | None = None
+    rpo_measured: float | None = None
     rto: float
     rto_forecast: float | None
     rto_measured: float | None
@@ -67,13 +77,25 @@ class Protection(Document):
     newest_at: Moment | None
     fresh: str | None
     fresh_at: Moment | None
+    fresh_full_at: Moment | None = None
     verified_at: Moment | None
+    standby: str | None = None
+    standby_behind: float | None = None
+    standby_ready: bool = False
     proven: str | None
     proven_at: Moment | None
     vectors: int
     bytes: int
     seconds: float
     places: tuple[PlaceStanding, ...]
+
+    @property
+    def fresh_for(self) -> dict[str, datetime]:
+        """By purpose, when reading of the newest fresh backup began that makes good what its runs failed to make: a
+        full makes good for an incremental too.
+        """
+        known = {"full_backup": self.fresh_full_at, "incremental_backup": self.fresh_at}
+        return {purpose: at for purpose, at in known.items() if at is not None}
 
 
 class Judgement(Document):

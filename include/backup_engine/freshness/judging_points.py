@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
 from backup_engine.cron import parse_cron
-from backup_engine.freshness.case import GRACE, Case, shown
+from backup_engine.freshness.case import GRACE, Case, ended, shown
 from backup_engine.freshness.concerns import Concern, ConcernKind, Severity
-from backup_engine.freshness.points import gap_of, longest_age, newest_fresh, usual_length
+from backup_engine.freshness.points import longest_age, newest_fresh, often, pace
 from backup_engine.freshness.sighting import BackupGlance, PlaceSighting
 from backup_engine.tiers import spoken
 
@@ -50,7 +50,7 @@ def _too_old(case: Case, fresh: BackupGlance | None, since: datetime | None) -> 
         risk="What was written since then is lost if the server is lost now."
         if fresh
         else "Everything is lost if the server is lost now.",
-        remedy=f"Look at the newest run of {case.dag(_PURPOSE)}: its red task says what to mend. Then trigger it "
+        remedy=f"Look at the newest run of {case.dag(case.purpose)}: its red task says what to mend. Then trigger it "
         f"again, or run: {case.by_hand}",
         since=None if case.silent else since,  # grace is counted from then
         grace_seconds=GRACE.total_seconds() if case.silent else 0.0,
@@ -73,7 +73,7 @@ def _promised(case: Case) -> str:
     promised = f"at most {spoken(case.terms.rpo)} is promised"
     if spoken(limit) == spoken(case.terms.rpo):
         return promised
-    return f"{promised}, and with backups at {case.terms.full!r} it is never to be older than {spoken(limit)}"
+    return f"{promised}, and with backups at {often(case.terms)!r} it is never to be older than {spoken(limit)}"
 
 
 def _newer(case: Case, fresh: BackupGlance | None) -> str:
@@ -90,6 +90,8 @@ def _why_not(backup: BackupGlance) -> str:
         return f"it is {backup.state.value}"
     if backup.damaged:
         return "it was found damaged"
+    if backup.broken:
+        return backup.broken
     if backup.vectors == 0:
         return "it is empty"
     return "it was not read back yet"
@@ -112,7 +114,7 @@ def _not_yet(case: Case, began: datetime, limit: timedelta) -> Concern:
     return Concern(
         kind=ConcernKind.RECOVERY_POINT_OLD,
         severity=Severity.NOTE,
-        found=f"There is no recovery point yet: {made}, and backups come at {case.terms.full!r} (UTC).",
+        found=f"There is no recovery point yet: {made}, and backups come at {often(case.terms)!r} (UTC).",
         risk="Everything is lost if the server is lost now.",
         remedy=f"Trigger {case.dag(_PURPOSE)} now, or run: {case.by_hand}. From {wording.moment(began + limit)} on "
         "this is an alarm.",
@@ -132,8 +134,8 @@ def _nothing_yet(case: Case) -> Concern:
 
 
 def _schedule(case: Case) -> Iterator[Concern]:
-    gap, promised = gap_of(case.terms), case.terms.rpo
-    usual = usual_length(case.points)
+    gap, promised = case.terms.gap, case.terms.rpo
+    usual = pace(case.terms, case.points)
     if gap + usual <= promised:
         return
     real = case.protection.rpo_real or 0.0
@@ -142,11 +144,11 @@ def _schedule(case: Case) -> Iterator[Concern]:
     yield Concern(
         kind=ConcernKind.SCHEDULE_TOO_RARE,
         severity=Severity.WARNING if broken else Severity.NOTE,
-        found=f"A recovery point at most {spoken(promised)} old is promised, but backups at {case.terms.full!r} lie up "
-        f"to {spoken(gap)} apart{takes}.",
+        found=f"A recovery point at most {spoken(promised)} old is promised, but backups at {often(case.terms)!r} lie "
+        f"up to {spoken(gap)} apart{takes}.",
         risk=f"Up to {spoken(gap + usual)} of changes are lost with the server.",
-        remedy=f"In deployments.yaml, back {case.deployment.name} up more often (`schedule: {{full: …}}`), or promise "
-        f"what it gives (`rpo: {_hours(gap + usual)}h`).",
+        remedy=f"In deployments.yaml, back {case.deployment.name} up more often (`schedule: {{incremental: …}}`), or "
+        f"promise what it gives (`rpo: {_hours(gap + usual)}h`).",
     )
 
 
@@ -188,7 +190,7 @@ def _unverified(case: Case, found: str, limit: timedelta, began: datetime) -> Co
 def _newest_damaged(case: Case, place: PlaceSighting) -> Iterator[Concern]:
     meant = [one for one in place.backups if one.state is BackupState.GOOD and one.whole_scope and one.vectors]
     newest = max(meant, key=lambda one: one.started_at, default=None)
-    if newest is None or not newest.damaged:
+    if newest is None or not (newest.damaged or newest.broken):
         return
     elsewhere = [
         other for other in case.answering if any(one.name == newest.name and one.good for one in other.backups)
@@ -197,8 +199,8 @@ def _newest_damaged(case: Case, place: PlaceSighting) -> Iterator[Concern]:
         kind=ConcernKind.NEWEST_DAMAGED,
         severity=Severity.WARNING if elsewhere else Severity.CRITICAL,
         subject=place.url,
-        found=f"The newest backup in {shown(place)}, {newest.name} of {wording.moment(newest.started_at)}, was found "
-        "damaged: what lies there is not what its manifest says.",
+        found=f"The newest backup in {shown(place)}, {newest.name} of {wording.moment(newest.started_at)}, "
+        f"{_how_damaged(newest)}",
         risk=f"It is whole in {wording.listing(one.url for one in elsewhere)}, and nowhere else."
         if elsewhere
         else f"It cannot be restored. {_next_best(case)}",
@@ -207,6 +209,12 @@ def _newest_damaged(case: Case, place: PlaceSighting) -> Iterator[Concern]:
         else f"Make a new backup now: trigger {case.dag(_PURPOSE)}, or run: "
         f"{case.by_hand}. Then look at the disk or the bucket: what damaged this one may damage the next.",
     )
+
+
+def _how_damaged(backup: BackupGlance) -> str:
+    if backup.damaged:
+        return "was found damaged: what lies there is not what its manifest says."
+    return f"cannot be restored from there: {ended(backup.broken)}"
 
 
 def _next_best(case: Case) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from backup_engine import wording
+from backup_engine.archive.manifest import BackupKind
 from backup_engine.catalog import CLOCK_TOLERANCE
 from backup_engine.freshness.case import GRACE, Case, ended
 from backup_engine.freshness.clocks import SMALL
@@ -25,7 +26,9 @@ _MADE = timedelta(minutes=10)
 """A scheduler that is busy makes a run some minutes late."""
 
 _WITHOUT: Mapping[str, str] = {
-    "full_backup": "No new backup is made.",
+    "full_backup": "No new full backup is made.",
+    "incremental_backup": "What is written is not kept before the next full backup.",
+    "standby": "The standby falls behind, and what is switched to on the day it is needed is old.",
     "verification": "Old backups are not read again: one that rots is found when it is needed.",
     "sync": "What a copy lacks is not brought there.",
     "restore": "A restore that is triggered in Airflow waits for ever.",
@@ -33,12 +36,19 @@ _WITHOUT: Mapping[str, str] = {
 }
 _OF_NOTE = frozenset({"after_restore"})
 
+_MADE_BY: Mapping[BackupKind, tuple[str, ...]] = {
+    BackupKind.FULL: ("full_backup", "incremental_backup"),
+    BackupKind.INCREMENTAL: ("incremental_backup",),
+}
+"""Which DAGs a backup stands in for: a full holds all that an incremental would."""
+
 
 def judge_runs(case: Case) -> Iterator[Concern]:
     """Say what is wrong with the server, the DAGs, and the time a restore takes."""
     yield from _server(case, case.sighting.server)
     for dag in case.sighting.dags:
         yield from _dag(case, dag)
+    yield from _standby(case)
     yield from _too_slow(case)
 
 
@@ -118,8 +128,8 @@ def _overdue(case: Case, dag: DagSighting) -> bool:
         return False
     if case.created_at is None or dag.due <= case.created_at:
         return False
-    made_since = dag.purpose == "full_backup" and any(one.started_at >= dag.due for one in case.points)
-    return not made_since
+    as_good = [one for one in case.points if dag.purpose in _MADE_BY[one.kind]]
+    return not any(one.started_at >= dag.due for one in as_good)
 
 
 def _about(dag: DagSighting, kind: ConcernKind, found: str, remedy: str, grace: timedelta) -> Concern:
@@ -131,6 +141,25 @@ def _about(dag: DagSighting, kind: ConcernKind, found: str, remedy: str, grace: 
         risk=_WITHOUT.get(dag.purpose, ""),
         remedy=remedy,
         grace_seconds=grace.total_seconds(),
+    )
+
+
+def _standby(case: Case) -> Iterator[Concern]:
+    """Look whether the standby could be switched to; a new one is given the time until it was brought up to date."""
+    standby, protection = case.sighting.primary.standby, case.protection
+    if standby is None or protection.fresh is None or protection.standby_ready:
+        return
+    behind = protection.standby_behind
+    holds = f"{wording.duration(behind)} behind {protection.fresh}" if behind is not None else "empty"
+    wrong = f": {wording.listing(standby.wrong, most=3)}" if standby.wrong else ""
+    yield Concern(
+        kind=ConcernKind.STANDBY_BEHIND,
+        severity=Severity.WARNING,
+        found=f"The standby behind the connection {standby.connection!r} is not ready: it is {holds}{ended(wrong)}",
+        risk="If the server is lost, switching to it loses what it lacks; a restore takes its time.",
+        remedy=f"Look at the newest run of {case.dag('standby')} and trigger it again, or run: vectorizer-backup "
+        f"standby status --deployment {case.deployment.name}",
+        grace_seconds=(GRACE + case.terms.gap).total_seconds(),
     )
 
 

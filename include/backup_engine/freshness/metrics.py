@@ -67,6 +67,14 @@ METRICS: Mapping[str, Metric] = {
         _gauge("newest_unverified", "", "1: a newer good backup was not read back yet and does not count."),
         _gauge("rpo_promised_seconds", "seconds", "How old the recovery point may be."),
         _gauge("rpo_achieved_seconds", "seconds", "Longest time without a recovery point, of two weeks."),
+        _gauge(
+            "rpo_measured_seconds",
+            "seconds",
+            "How much could be lost at most until the newest good backup was there: since the one before it began.",
+        ),
+        _gauge(
+            "standby_behind_seconds", "seconds", "How much newer the newest good backup is than what the standby holds."
+        ),
         _gauge("rto_promised_seconds", "seconds", "How long a whole restore may take."),
         _gauge("rto_forecast_seconds", "seconds", "How long a whole restore would take now."),
         _gauge("rto_measured_seconds", "seconds", "How long the newest whole restore took."),

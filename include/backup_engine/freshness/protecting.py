@@ -7,10 +7,17 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from backup_engine.deployment import Deployment
-from backup_engine.freshness.forecasting import forecast, measured_rate, rate
+from backup_engine.freshness.forecasting import SWITCHING, forecast, measured_rate, rate
 from backup_engine.freshness.judgement import PlaceStanding, Protection
-from backup_engine.freshness.points import good_points, newest_fresh, newest_good
-from backup_engine.freshness.sighting import BackupGlance, PlaceSighting, Sighting
+from backup_engine.freshness.points import (
+    good_points,
+    is_ready,
+    measured_rpo,
+    newest_fresh,
+    newest_full,
+    newest_good,
+)
+from backup_engine.freshness.sighting import BackupGlance, PlaceSighting, Sighting, StandbyGlance
 
 _WINDOW = timedelta(days=14)
 
@@ -18,9 +25,12 @@ _WINDOW = timedelta(days=14)
 def protection(deployment: Deployment, sighting: Sighting) -> Protection:
     """Tell how well it is protected now."""
     points = good_points(sighting)
-    newest, fresh = next(iter(points), None), newest_fresh(points)
+    newest, fresh, full = next(iter(points), None), newest_fresh(points), newest_full(points)
+    measured = measured_rpo(fresh, points) if fresh else None
     restorable = fresh or newest
     a_second = rate(sighting.restores)
+    standby, behind = sighting.primary.standby, _behind(sighting.primary.standby, fresh)
+    ready = behind is not None and is_ready(deployment.terms, points, standby, behind)
     whole = next((one for one in sighting.restores if one.whole and one.rate > 0), None)
     proof = next((one for one in sighting.restores if one.whole), None)
     return Protection(
@@ -30,8 +40,9 @@ def protection(deployment: Deployment, sighting: Sighting) -> Protection:
         rpo=deployment.terms.rpo.total_seconds(),
         rpo_real=_age(fresh, sighting.at),
         rpo_achieved=_achieved([one for one in points if one.fresh], sighting.at),
+        rpo_measured=measured.total_seconds() if measured is not None else None,
         rto=deployment.terms.rto.total_seconds(),
-        rto_forecast=forecast(restorable.vectors, a_second) if restorable else None,
+        rto_forecast=_forecast(restorable, a_second, standby_ready=ready),
         rto_measured=whole.seconds if whole else None,
         rate=a_second,
         rate_measured=measured_rate(sighting.restores) is not None,
@@ -39,7 +50,11 @@ def protection(deployment: Deployment, sighting: Sighting) -> Protection:
         newest_at=newest.started_at if newest else None,
         fresh=fresh.name if fresh else None,
         fresh_at=fresh.started_at if fresh else None,
+        fresh_full_at=full.started_at if full else None,
         verified_at=_verified(fresh, sighting),
+        standby=standby.backup if standby else None,
+        standby_behind=None if behind is None else behind.total_seconds(),
+        standby_ready=ready,
         proven=proof.backup if proof else None,
         proven_at=proof.finished_at if proof else None,
         vectors=fresh.vectors if fresh else 0,
@@ -51,6 +66,19 @@ def protection(deployment: Deployment, sighting: Sighting) -> Protection:
 
 def _age(point: BackupGlance | None, at: datetime) -> float | None:
     return None if point is None else max(0.0, (at - point.started_at).total_seconds())
+
+
+def _forecast(restorable: BackupGlance | None, a_second: float, *, standby_ready: bool) -> float | None:
+    if restorable is None:
+        return None
+    loading = forecast(restorable.vectors, a_second)
+    return min(loading, SWITCHING) if standby_ready else loading
+
+
+def _behind(standby: StandbyGlance | None, fresh: BackupGlance | None) -> timedelta | None:
+    if standby is None or standby.started_at is None or fresh is None:
+        return None
+    return max(timedelta(0), fresh.started_at - standby.started_at)
 
 
 def _achieved(fresh: Sequence[BackupGlance], at: datetime) -> float | None:

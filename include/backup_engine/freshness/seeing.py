@@ -12,14 +12,16 @@ from backup_engine.backup import Backup
 from backup_engine.capture.planning import needed_for
 from backup_engine.catalog import CLOCK_TOLERANCE, Catalog
 from backup_engine.deployment import Deployment
+from backup_engine.errors import UnknownFormat
 from backup_engine.freshness.clocks import clock_ahead
-from backup_engine.freshness.glancing import glance, glance_at_restore, held_by
+from backup_engine.freshness.glancing import glance_at_restore, glance_at_standby, glances, held_by
 from backup_engine.freshness.scoping import of_scope
-from backup_engine.freshness.sighting import PlaceSighting, RestoreGlance, ServerSighting
+from backup_engine.freshness.sighting import PlaceSighting, RestoreGlance, ServerSighting, StandbyGlance
 from backup_engine.model import Clock, CollectionState, ServerFacts
 from backup_engine.ports import Source
 from backup_engine.readiness import assess_readiness
 from backup_engine.restore.lifecycle import finished_restores
+from backup_engine.standby.state import read_standby, standby_id
 from backup_engine.storage.address import parse_address
 from backup_engine.storage.contract import Store
 from backup_engine.storage.identity import identity_for
@@ -67,12 +69,13 @@ def see_place(root: str, deployment: Deployment, open_root: Callable[[str], Stor
         url=parse_address(root).url,
         copy_of_it=root != deployment.root,
         created_at=identity.created_at,
-        backups=tuple(map(glance, present)),
+        backups=glances(present, catalog.backups()),
         future=tuple(_from_the_future(catalog.backups(), now)),
         unreadable=catalog.unreadable,
         bytes=sum(catalog.sizes.values()),
         free_bytes=store.free_bytes(),
         clock_ahead=None if ahead is None else ahead.total_seconds(),
+        standby=_standby(store, deployment) if root == deployment.root else None,
     )
     return SeenPlace(sighting, tuple(_restores(store, catalog)), good.manifest if good else None)
 
@@ -107,6 +110,16 @@ def sighting_of_server(seen: SeenServer, deployment: Deployment, last: Manifest 
         capture_bytes=needed_for(states),
         clock_ahead=seen.ahead,
     )
+
+
+def _standby(store: Store, deployment: Deployment) -> StandbyGlance | None:
+    if deployment.standby is None:
+        return None
+    connection = deployment.standby.connection
+    try:
+        return glance_at_standby(connection, read_standby(store, standby_id(connection)))
+    except UnknownFormat as error:
+        return StandbyGlance(connection=connection, wrong=(str(error),))
 
 
 def _from_the_future(backups: Iterable[Backup], now: datetime) -> Iterator[str]:

@@ -16,6 +16,7 @@ class BackupGlance(Document):
     :param left_out: collections that the configuration keeps out of it
     :param acknowledged: it was suspect, and a person said that what it lacks is meant to be gone
     :param verified_at: when every byte of it was last found right in this place; None: never, or found damaged since
+    :param broken: what is wrong in this place with what it hangs on, a sentence; empty: nothing
     """
 
     name: str
@@ -34,16 +35,33 @@ class BackupGlance(Document):
     damaged: bool
     left_out: int = 0
     acknowledged: bool = False
+    broken: str = ""
 
     @property
     def good(self) -> bool:
-        """Good, whole, not empty, not found damaged: what a restore would take."""
-        return self.state is BackupState.GOOD and self.whole_scope and self.vectors > 0 and not self.damaged
+        """Good, whole, not empty, not found damaged, and so all it hangs on: what a restore would take."""
+        meant = self.state is BackupState.GOOD and self.whole_scope and self.vectors > 0
+        return meant and not self.damaged and not self.broken
 
     @property
     def fresh(self) -> bool:
         """Good, and every byte read back: the only thing that moves a recovery point."""
         return self.good and self.verified_at is not None
+
+
+class StandbyGlance(Document):
+    """What the primary store remembers of the standby.
+
+    :param connection: of the standby
+    :param backup: whose state it holds in whole; None: none yet
+    :param started_at: when reading that backup began
+    :param wrong: why it is not to be relied on, a sentence each
+    """
+
+    connection: str
+    backup: str | None = None
+    started_at: Moment | None = None
+    wrong: tuple[str, ...] = ()
 
 
 class PlaceSighting(Document):
@@ -59,6 +77,7 @@ class PlaceSighting(Document):
     :param bytes: of everything that lies where backups lie
     :param free_bytes: None where the store knows no limit
     :param clock_ahead: its clock minus ours when something was last written there; None where nothing tells
+    :param standby: what it remembers of the standby; None: there is none, or this is a copy
     """
 
     url: str
@@ -72,6 +91,7 @@ class PlaceSighting(Document):
     bytes: int = 0
     free_bytes: int | None = None
     clock_ahead: float | None = None
+    standby: StandbyGlance | None = None
 
 
 class ServerSighting(Document):

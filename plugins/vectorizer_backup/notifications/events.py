@@ -8,22 +8,35 @@ from datetime import datetime
 from backup_engine import wording
 from backup_engine.errors import BackupError, CopyMissing, PartialBackup, RestoreRejected, SuspectBackup
 from backup_engine.freshness.concerns import Concern, ConcernKind, Severity
-from vectorizer_backup.dag_defaults import AFTER_RESTORE, FULL_BACKUP, RESTORE, SYNC, VERIFICATION, dag_id
+from vectorizer_backup.dag_defaults import (
+    AFTER_RESTORE,
+    FULL_BACKUP,
+    INCREMENTAL_BACKUP,
+    RESTORE,
+    STANDBY,
+    SYNC,
+    VERIFICATION,
+    dag_id,
+)
 from vectorizer_backup.forms import DUE
 
 _LONGEST = 2_000  # letters; a message is read, its log is searched
 
 _AT_RISK: Mapping[str, str] = {
     FULL_BACKUP: "What was written since the newest good backup cannot be restored.",
+    INCREMENTAL_BACKUP: "What was written since the newest good backup cannot be restored.",
     VERIFICATION: "A backup that was not found right, or not read again, may fail on the day it is needed.",
     RESTORE: "The server may hold only a part of what was to be restored, or nothing of it.",
     AFTER_RESTORE: "What a restore replaced still takes the server's memory, or has not been brought back.",
     SYNC: "A backup that lies in one place only is lost with that place.",
+    STANDBY: "The standby lacks what was written since it was last brought up to date.",
 }
 _WHEN_LATE: Mapping[str, str] = {
     FULL_BACKUP: "Until it ends, what was written since the newest good backup cannot be restored.",
+    INCREMENTAL_BACKUP: "Until it ends, what was written since the newest good backup cannot be restored.",
     VERIFICATION: "Until it ends, nothing says that the backups it was to read are still right.",
     RESTORE: "It takes longer than was promised to have the data back.",
+    STANDBY: "Until it ends, the standby lacks what was written since it was last brought up to date.",
 }
 _OF: Mapping[ConcernKind, str] = {
     ConcernKind.BACKUP_PARTIAL: "What it lacks can be restored from an older backup only, and only as it was then.",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow.sdk import BaseNotifier, conf
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from vectorizer_backup.dag_defaults import FULL_BACKUP, dag_id, deployments
+from vectorizer_backup.dag_defaults import dag_id, deployments
 from vectorizer_backup.retrying import reasons_of
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ class RunNotifier(BaseNotifier):
 
         run_id, look = str(run["dag_run_id"]), self._look(until)
         concern = silent_failure(self.deployment, self.purpose, run, system_clock())
-        fresh_at = look.protection.fresh_at if look.protection else None
-        if self.purpose == FULL_BACKUP and fresh_at and concern.since and fresh_at > concern.since:
+        fresh_at = look.protection.fresh_for.get(self.purpose) if look.protection else None
+        if fresh_at and concern.since and fresh_at > concern.since:
             self.log.info("%s failed, and a newer backup is good: nobody has to know", run_id)
             self._tell(Decision((), counted(seen, self.purpose, run_id)), seen, run_id, lambda: look)
         else:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator
 
 from backup_engine import wording
-from backup_engine.archive.manifest import BackupState
+from backup_engine.archive.manifest import BackupKind, BackupState
 from vectorizer_backup.dag_defaults import url_of
 from vectorizer_backup.links import BackupPlaceLink, RestoreFormLink
 from vectorizer_backup.progress import ProgressLog
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from backup_engine.capture.request import CaptureRequest
     from backup_engine.deployment import Deployment
+    from backup_engine.storage.contract import Store
 
 
 class PlanCaptureOperator(BaseOperator):
@@ -30,14 +31,23 @@ class PlanCaptureOperator(BaseOperator):
 
     :param deployment: what to back up, and where to
     :param suspicions: why the server may not have loaded (from ``ServerLoadedSensor``)
+    :param incremental: store only what changed since the newest backup, where there is one to build on
     """
 
     template_fields = ("suspicions",)
 
-    def __init__(self, *, deployment: Deployment, suspicions: Sequence[str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        deployment: Deployment,
+        suspicions: Sequence[str] | None = None,
+        incremental: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.deployment = deployment
         self.suspicions = suspicions
+        self.incremental = incremental
 
     def execute(self, context: Context) -> list[dict[str, JsonValue]]:
         """Plan."""
@@ -60,6 +70,7 @@ class PlanCaptureOperator(BaseOperator):
             store_id=identity.store_id,
             connection=connection,
             read_with=read_with,
+            rpo=self.deployment.terms.rpo.total_seconds(),
             run_key=request.run_key,
             plan_key=prepared.plan_key,
             copies=self.deployment.copy_roots,
@@ -79,6 +90,7 @@ class PlanCaptureOperator(BaseOperator):
             collections=tuple(params.get("collections") or ()) or None,
             include=self.deployment.collections.include,
             exclude=self.deployment.collections.exclude,
+            incremental=self.incremental,
             streams=self.deployment.streams,
             allow_empty=bool(params.get("allow_empty")),
             acknowledged=self.deployment.acknowledged,
@@ -157,18 +169,22 @@ class CommitBackupOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, JsonValue]:
         """Commit."""
-        facts = self._commit(BackupTicket.model_validate(self.tickets[0]))
+        ticket = BackupTicket.model_validate(self.tickets[0])
+        facts = self._commit(ticket)
         self.log.info(
             "%s is %s: %s of %s, %s, captured %s",
             f"{url_of(facts.store)}/{facts.folder.value}/{facts.backup}.tar.gz",
             facts.state.value,
-            wording.count(facts.vectors, "vector"),
+            _vectors(facts),
             wording.count(facts.collections, "collection"),
             wording.size(facts.bytes),
             wording.moment(facts.captured_at),
         )
+        for remark in facts.remarks:
+            self.log.info("%s", remark)
         for reason in facts.reasons if facts.state is not BackupState.GOOD else ():
             self.log.warning("%s", reason)
+        self._tell_of_the_recovery_point(facts, ticket)
         context["outlet_events"][self.asset].extra = facts.as_json()
         return facts.as_json()
 
@@ -188,4 +204,49 @@ class CommitBackupOperator(BaseOperator):
         sidecar = load_sidecar(store, made.folder, made.name)
         for line in read_table(sidecar.manifest.each()).splitlines():
             self.log.info("%s", line)
-        return facts_of(sidecar, ticket.store, ticket.copies)
+        return reached(facts_of(sidecar, ticket.store, ticket.copies), store)
+
+    def _tell_of_the_recovery_point(self, facts: BackupFacts, ticket: BackupTicket) -> None:
+        """Say in the log what point in time is reached, and send what could have been lost until then as a metric."""
+        from vectorizer_backup.metrics import emit_measured_rpo
+
+        if facts.recovery_point is None:
+            return
+        self.log.info("Recovery point reached: %s", wording.moment(facts.recovery_point))
+        if facts.rpo_measured is None:
+            return
+        emit_measured_rpo(facts.deployment, facts.rpo_measured)
+        broken = ticket.rpo is not None and facts.rpo_measured > ticket.rpo
+        say = self.log.warning if broken else self.log.info
+        promised = wording.duration(ticket.rpo) if ticket.rpo is not None else "nothing"
+        lost = wording.duration(facts.rpo_measured)
+        say("Until it was reached, %s could have been lost at most; %s is promised", lost, promised)
+
+
+def reached(facts: BackupFacts, store: Store) -> BackupFacts:
+    """Add which recovery point a store has with this backup, and what could have been lost until it was there.
+
+    What is not good, or not of the whole scope, is no recovery point.
+    """
+    from backup_engine.catalog import Catalog
+    from backup_engine.freshness.glancing import glances
+    from backup_engine.freshness.points import measured_rpo
+    from backup_engine.model import system_clock
+
+    held = Catalog(store, system_clock).backups()
+    points = [one for one in glances(held, held) if one.good]
+    own = next((one for one in points if one.name == facts.backup), None)
+    if own is None:
+        return facts
+    measured = measured_rpo(own, points)
+    point = max(one.started_at for one in points if one.captured_at <= own.captured_at)
+    seconds = measured.total_seconds() if measured is not None else None
+    return facts.model_copy(update={"recovery_point": point, "rpo_measured": seconds})
+
+
+def _vectors(facts: BackupFacts) -> str:
+    """Say how much a backup brings back, and how much of that it holds itself."""
+    every = wording.count(facts.vectors, "vector")
+    if facts.kind is BackupKind.FULL or facts.stored is None:
+        return every
+    return f"incremental, {facts.stored:,} of {every}"

@@ -31,7 +31,7 @@ class ConfirmGoodBackupOperator(BaseOperator):
     :param facts: from ``CommitBackupOperator``
     """
 
-    template_fields = ("tickets", "facts")
+    template_fields: Sequence[str] = ("tickets", "facts")
     operator_extra_links = (RestoreFormLink(),)
 
     def __init__(

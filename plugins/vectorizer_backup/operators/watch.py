@@ -188,8 +188,8 @@ def decide(seen: Ledger, one: Looked, settings: AlertSettings | None, now: datet
     from backup_engine.alerts.incidents import Decision, reconcile
     from backup_engine.alerts.settings import REMIND
 
-    fresh_at = one.judgement.protection.fresh_at if one.judgement else None
-    decision = reconcile(seen, one.found, now, remind=settings.remind if settings else REMIND, fresh_at=fresh_at)
+    fresh = one.judgement.protection.fresh_for if one.judgement else None
+    decision = reconcile(seen, one.found, now, remind=settings.remind if settings else REMIND, fresh=fresh)
     if one.judgement is None:
         return decision
     return Decision(decision.told, decision.ledger.model_copy(update={"measures": one.measures}))

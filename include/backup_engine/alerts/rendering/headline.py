@@ -47,6 +47,7 @@ _PHRASES: Mapping[ConcernKind, _Phrases] = {
     K.VERIFICATION_OLD: _Phrases("nothing was verified for too long", "backups are verified again"),
     K.MANIFEST_UNREADABLE: _Phrases("manifests cannot be read in {}", "all manifests can be read again in {}"),
     K.COPY_BEHIND: _Phrases("copy {} is behind", "copy {} has caught up"),
+    K.STANDBY_BEHIND: _Phrases("standby is behind", "standby has caught up"),
     K.ONE_PLACE: _Phrases("all backups lie in one place", "backups lie in several places again"),
     K.STORE_GREW: _Phrases("backups grew oddly in {}", "size of backups is usual again in {}"),
     K.STORE_SHRANK: _Phrases("backups shrank or vanished in {}", "size of backups is usual again in {}"),
@@ -57,9 +58,11 @@ _PHRASES: Mapping[ConcernKind, _Phrases] = {
 
 _PURPOSES: Mapping[str, str] = {
     "full_backup": "full backup",
+    "incremental_backup": "incremental backup",
     "verification": "verification",
     "restore": "restore",
     "sync": "copying",
+    "standby": "standby",
     "after_restore": "clean-up after a restore",
 }
 
