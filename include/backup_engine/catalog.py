@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -70,23 +70,29 @@ class Catalog:
         """Every backup by its name."""
         return chain.by_name(self.backups())
 
-    def open_point(self, backup: Backup, *, temporary: Path | None = None) -> RestorePoint:
+    def open_point(
+        self, backup: Backup, collections: Collection[str] | None = None, *, temporary: Path | None = None
+    ) -> RestorePoint:
         """Open a backup with all that it hangs on.
 
+        :param collections: names of those that matter; None: all
         :param temporary: where digests lie while collections are put together; None for the system's place
         :raises BrokenChain: see ``check_chain``
         """
-        self.check_chain(backup)
-        return open_restore_point(self._store, backup, self.by_name, temporary=temporary)
+        self.check_chain(backup, collections)
+        keys = _keys(backup, collections)
+        return open_restore_point(self._store, backup, self.by_name, keys=keys, temporary=temporary)
 
-    def check_chain(self, backup: Backup) -> None:
-        """Make sure that all that a backup hangs on is there.
+    def check_chain(self, backup: Backup, collections: Collection[str] | None = None) -> tuple[Backup, ...]:
+        """Make sure that all that a backup hangs on is there, and give it, the oldest first.
 
+        :param collections: names of those that matter; None: all
         :raises BrokenChain: it is not; the message says why, what cannot be restored either, and what is nearest
         """
-        broken = chain.breaks(backup, self.by_name)
-        if broken:
+        keys = _keys(backup, collections)
+        if broken := chain.breaks(backup, self.by_name, keys):
             raise BrokenChain(self._lost(backup, broken))
+        return chain.linked(backup, self.by_name, keys)
 
     def _lost(self, backup: Backup, broken: tuple[str, ...]) -> str:
         lost = [one.name for one in chain.lost_with(backup, self.by_name)]
@@ -94,9 +100,11 @@ class Catalog:
         earlier = next((one for one in good if one.captured_at <= backup.captured_at), None)
         later = next((one for one in reversed(good) if one.captured_at > backup.captured_at), None)
         near = [f"{one.name} (captured {wording.moment(one.captured_at)})" for one in (earlier, later) if one]
+        whole = [repr(backup.manifest.name_of(key)) for key in chain.restorable_keys(backup, self.by_name)]
+        here = f". Of {backup.name} itself, named one by one: {wording.listing(whole)}" if whole else ""
         return (
             f"{'; '.join(broken)}. Lost by that: {wording.listing(lost, most=_NEAR)}. The nearest points that can be "
-            f"restored: {wording.listing(near) or 'none'}; another place may hold the whole chain"
+            f"restored: {wording.listing(near) or 'none'}; another place may hold the whole chain{here}"
         )
 
     def newest_good(self) -> Backup | None:
@@ -209,6 +217,13 @@ def seconds_before(point: str, clear: Clear) -> float | None:
     except InvalidInput:
         return None
     return None if moment is None else (moment - clear.captured_at).total_seconds()
+
+
+def _keys(backup: Backup, collections: Collection[str] | None) -> frozenset[str] | None:
+    """Give the keys of these collections; a name that the backup does not hold is for others to refuse."""
+    if collections is None:
+        return None
+    return frozenset(one.key for one in backup.manifest.private.collections if one.name in collections)
 
 
 def _moment(text: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
@@ -49,9 +49,31 @@ def chain_of(backup: Backup, key: str, backups: Backups) -> tuple[Link, ...]:
     raise BrokenChain(f"{backup.name}: collection {key} hangs on more than {LONGEST} backups; none is made so")
 
 
-def breaks(backup: Backup, backups: Backups) -> tuple[str, ...]:
-    """Say what is wrong with the chains of a backup, a sentence each; nothing for one that can be restored whole."""
-    return tuple(dict.fromkeys(str(error) for error in _broken(backup, backups)))
+def breaks(backup: Backup, backups: Backups, keys: Collection[str] | None = None) -> tuple[str, ...]:
+    """Say what is wrong with the chains of a backup, a sentence each; nothing for one that can be restored whole.
+
+    :param keys: of the collections that matter; None: all
+    """
+    broken = _broken(backup, backups).items()
+    return tuple(dict.fromkeys(str(error) for key, error in broken if keys is None or key in keys))
+
+
+def linked(backup: Backup, backups: Backups, keys: Collection[str] | None = None) -> tuple[Backup, ...]:
+    """Give the backups in which the collections lie, but for this one: the oldest first.
+
+    :param keys: of the collections that matter; None: all
+    :raises BrokenChain: one of them is missing, damaged, or another than it should be
+    """
+    wanted = (one.key for one in backup.manifest.clear.collections if keys is None or one.key in keys)
+    found = {link.backup.name: link.backup for key in wanted for link in chain_of(backup, key, backups)}
+    others = (one for one in found.values() if one.name != backup.name)
+    return tuple(sorted(others, key=lambda one: (one.captured_at, one.name)))
+
+
+def restorable_keys(backup: Backup, backups: Backups) -> tuple[str, ...]:
+    """Give the keys of the collections whose own chain is whole."""
+    broken = _broken(backup, backups)
+    return tuple(one.key for one in backup.manifest.clear.collections if one.key not in broken)
 
 
 def lost_with(backup: Backup, backups: Backups) -> tuple[Backup, ...]:
@@ -59,17 +81,20 @@ def lost_with(backup: Backup, backups: Backups) -> tuple[Backup, ...]:
 
     :return: nothing, if it can be restored
     """
-    reasons = {error.link for error in _broken(backup, backups)}
+    reasons = {error.link for error in _broken(backup, backups).values()}
     every = sorted(backups.values(), key=lambda one: (one.captured_at, one.name), reverse=True)
-    return tuple(one for one in every if any(error.link in reasons for error in _broken(one, backups)))
+    return tuple(one for one in every if any(error.link in reasons for error in _broken(one, backups).values()))
 
 
-def _broken(backup: Backup, backups: Backups) -> Iterator[BrokenChain]:
+def _broken(backup: Backup, backups: Backups) -> dict[str, BrokenChain]:
+    """Tell by key which collections hang on what is not there."""
+    found: dict[str, BrokenChain] = {}
     for summary in backup.manifest.clear.collections:
         try:
             chain_of(backup, summary.key, backups)
         except BrokenChain as error:
-            yield error
+            found[summary.key] = error
+    return found
 
 
 def bases_of(backup: Backup) -> frozenset[str]:

@@ -7,7 +7,7 @@ honoured without being read, and what a restore is given is proved to be the sta
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -103,11 +103,17 @@ class RestorePoint:
 
 
 def open_restore_point(
-    store: Store, backup: Backup, backups: Backups, *, temporary: Path | None = None
+    store: Store,
+    backup: Backup,
+    backups: Backups,
+    *,
+    keys: Collection[str] | None = None,
+    temporary: Path | None = None,
 ) -> RestorePoint:
     """Open a backup of a store with all that it hangs on.
 
     :param backups: those of the store, by name
+    :param keys: of the collections that will be read; None: all
     :raises BrokenChain: one of them is missing, damaged, or another than it should be
     """
     readers: dict[str, ArchiveReader] = {}
@@ -124,7 +130,7 @@ def open_restore_point(
             StoredLink(reader_of(link.backup), link.summary.key) for link in chain_of(backup, summary.key, backups)
         )
         for summary in backup.manifest.clear.collections
-        if summary.standing is not Standing.UNREADABLE
+        if summary.standing is not Standing.UNREADABLE and (keys is None or summary.key in keys)
     }
     return RestorePoint(backup.manifest, chains, temporary=temporary)
 

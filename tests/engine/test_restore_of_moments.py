@@ -12,6 +12,7 @@ from backup_engine.archive.manifest import BackupKind, archive_key, sidecar_key
 from backup_engine.backup import Backup
 from backup_engine.catalog import Catalog
 from backup_engine.chain import all_bases, chain_of
+from backup_engine.copies.reaching import find_backup
 from backup_engine.errors import BrokenChain, DamagedArchive, UnknownBackup
 from backup_engine.model import Metric, Quantization
 from backup_engine.restore.execution import execute_restore
@@ -234,3 +235,28 @@ def test_a_damaged_link_stops_the_restore_before_anything_is_replaced():
     with pytest.raises(DamagedArchive, match=f"{full.name}.*part-00000"):
         past.restore(5, REPLACE)
     assert past.held() == before
+
+
+def test_a_collection_whose_own_chain_is_whole_comes_back_though_others_are_lost():
+    past = Past()
+    link = past.backup(4)
+    past.store.delete([sidecar_key(link.folder, link.name)])
+    with pytest.raises(BrokenChain, match=r"named one by one: 'quiet'"):
+        past.catalog.check_chain(past.backup(5))
+    with pytest.raises(BrokenChain, match="which is not there"):
+        past.catalog.check_chain(past.backup(5), ["quiet", "docs"])
+    past.server.erase("quiet", ["r1"])
+    past.plan(5, REPLACE, collections=("quiet",))
+    past.resume()
+    assert past.now()["quiet"] == past.contents[5]["quiet"]
+
+
+def test_a_place_whose_chain_is_broken_is_read_for_what_is_whole_there():
+    past = Past()
+    link = past.backup(4)
+    past.store.delete([sidecar_key(link.folder, link.name)])
+    open_root, point = lambda _: past.store, past.names[5]
+    found = find_backup(["s3://one", "s3://two"], open_root, point, past.clock, collections=["quiet"])
+    assert found.url == "s3://one"
+    with pytest.raises(BrokenChain):
+        find_backup(["s3://one", "s3://two"], open_root, point, past.clock, collections=["docs"])

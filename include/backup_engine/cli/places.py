@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import typer
 
@@ -47,17 +47,25 @@ def store_to_read(store: str | None, deployment: str | None) -> Store:
 
 
 def backup_to_read(
-    store: str | None, deployment: str | None, point: str, *, whole: bool = True
+    store: str | None,
+    deployment: str | None,
+    point: str,
+    *,
+    whole: bool = True,
+    collections: Collection[str] | None = None,
 ) -> tuple[Store, Backup]:
     """Find a backup in the root that is named, or in the first of the deployment's places that has it.
 
     :param whole: pass a place over that has it damaged
+    :param collections: names of those that will be read; None: all
     """
     roots = _roots(store, deployment)
     if deployment is None:
         opened = open_root(roots[0])
         return opened, Catalog(opened, system_clock).find(point)
-    found = find_backup(roots, open_root, point, system_clock, deployment=deployment, whole=whole)
+    found = find_backup(
+        roots, open_root, point, system_clock, deployment=deployment, whole=whole, collections=collections
+    )
     _say_passed_over(found.passed_over, found.store)
     return found.store, found.backup
 

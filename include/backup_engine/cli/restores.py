@@ -121,7 +121,7 @@ def restore(
     if in_place and archive:
         raise typer.BadParameter("it needs a store, where the undo is written down", param_hint="--in-place")
     reached = server_of(server, deployment, api_key_file)
-    opened, reader = (None, _from_file(archive)) if archive else _from_store(store, deployment, str(point))
+    opened, reader = (None, _from_file(archive)) if archive else _from_store(store, deployment, str(point), collection)
     request = RestoreRequest(
         restore_id=new_token()[:12],
         backup=reader.manifest.clear.name,
@@ -267,11 +267,13 @@ def _from_file(path: Path) -> ArchiveReader:
     return reader
 
 
-def _from_store(store: str | None, deployment: str | None, point: str) -> tuple[Store, RestorePoint]:
-    opened, backup = backup_to_read(store, deployment, point)
+def _from_store(
+    store: str | None, deployment: str | None, point: str, collections: list[str] | None
+) -> tuple[Store, RestorePoint]:
+    opened, backup = backup_to_read(store, deployment, point, collections=collections or None)
     if told := how_far_before(point, backup):
         say(told)
-    return opened, Catalog(opened, system_clock).open_point(backup)
+    return opened, Catalog(opened, system_clock).open_point(backup, collections or None)
 
 
 def _planned_at(known: KnownRestore) -> tuple[datetime, str]:

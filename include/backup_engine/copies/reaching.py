@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from backup_engine import wording
 from backup_engine.archive.manifest import archive_key
 from backup_engine.backup import Backup
 from backup_engine.catalog import Catalog
-from backup_engine.chain import all_bases
 from backup_engine.errors import (
     BackupError,
     BrokenChain,
@@ -115,12 +114,14 @@ def find_backup(
     *,
     deployment: str | None = None,
     whole: bool = True,
+    collections: Collection[str] | None = None,
 ) -> Found:
     """Give the backup that a person means, from the first place that holds it and all it hangs on undamaged, archives
     of the right size.
 
     :param point: as ``Catalog.find`` takes it; words and times mean what the place that is read holds
     :param whole: False: from the first place that holds it, damaged or not
+    :param collections: names of those that will be read: what the others hang on does not matter; None: all
     :raises StoreUnavailable: all of several places are gone; the message names each
     :raises UnknownBackup: the primary, and every other place that answers, does not have it
     :raises DamagedArchive: the primary's is damaged, and no other place has it whole
@@ -134,8 +135,7 @@ def find_backup(
             backup = catalog.find(point)
             if whole:
                 _check_whole(reached.store, backup)
-                catalog.check_chain(backup)
-                for base in all_bases(backup, catalog.by_name):
+                for base in catalog.check_chain(backup, collections):
                     _check_whole(reached.store, base)
         except (*_NO_STORE, *_NOT_THERE) as error:
             refused.errors.append(error)

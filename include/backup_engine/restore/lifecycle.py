@@ -180,7 +180,7 @@ def _known_ids(store: Store) -> str:
 
 def _point_of(plan: RestorePlan, store: Store, clock: Clock) -> RestorePoint:
     catalog = Catalog(store, clock)
-    return catalog.open_point(catalog.find(plan.request.backup))
+    return catalog.open_point(catalog.find(plan.request.backup), [item.source for item in plan.collections])
 
 
 def _require_live(restore_id: str, view: ServerView) -> None:

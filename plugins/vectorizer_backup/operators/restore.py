@@ -82,8 +82,11 @@ class PlanRestoreOperator(BaseOperator):
         roots = roots_at(self.deployment, () if place == AUTO else (place,))
         planned_in = context["task_state_store"].get(_PLANNED_IN)
         in_order = sorted(roots, key=lambda root: root != planned_in)
-        found = find_backup(in_order, open_root, point, system_clock, deployment=name, whole=len(roots) > 1)
-        Catalog(found.store, system_clock).check_chain(found.backup)
+        wanted = tuple(params["collections"] or ()) or None
+        found = find_backup(
+            in_order, open_root, point, system_clock, deployment=name, whole=len(roots) > 1, collections=wanted
+        )
+        Catalog(found.store, system_clock).check_chain(found.backup, wanted)
         return found
 
     def _ticket(self, plan: RestorePlan, found: Found, params: Mapping[str, Any]) -> RestoreTicket:
