@@ -82,7 +82,7 @@ class PlanRestoreOperator(BaseOperator):
         roots = roots_at(self.deployment, () if place == AUTO else (place,))
         planned_in = context["task_state_store"].get(_PLANNED_IN)
         in_order = sorted(roots, key=lambda root: root != planned_in)
-        wanted = tuple(params["collections"] or ()) or None
+        wanted = tuple(params.get("collections") or ()) or None
         found = find_backup(
             in_order, open_root, point, system_clock, deployment=name, whole=len(roots) > 1, collections=wanted
         )
