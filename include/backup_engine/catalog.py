@@ -117,7 +117,7 @@ class Catalog:
 
     def by_run(self, run_key: str) -> Backup | None:
         """Give the backup that a run made."""
-        return next((backup for backup in self.backups() if backup.manifest.clear.run_key == run_key), None)
+        return next((backup for backup in self.backups() if backup.outline.run_key == run_key), None)
 
     def find(self, point: str) -> Backup:
         """Give the backup that a person means.
@@ -193,7 +193,7 @@ def _load_folder(
 
 def _load(store: Store, folder: Folder, name: str, records: Iterable[ListedObject]) -> Backup:
     sidecar = load_sidecar(store, folder, name)
-    return Backup(folder, sidecar.manifest, sidecar.archive, records_at(store, records))
+    return Backup.of(sidecar.manifest, sidecar.archive, records_at(store, records))
 
 
 def _first_full_of(day: str, backups: Iterable[Backup]) -> Backup | None:
@@ -247,6 +247,6 @@ def _required(backup: Backup | None, point: str, all_backups: tuple[Backup, ...]
 
 def _why_not(backup: Backup) -> str:
     words = [backup.state.value, *(["damaged"] if backup.damaged else [])]
-    if not backup.manifest.clear.whole_scope:
+    if not backup.outline.whole_scope:
         words.append("a subset")
     return ", ".join([*words, f"captured {wording.moment(backup.captured_at)}"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
 
 from backup_engine import wording
-from backup_engine.archive.manifest import Base, CollectionSummary, Content
+from backup_engine.archive.manifest import CollectionSummary, Content
 from backup_engine.backup import Backup
 from backup_engine.errors import BrokenChain
 
@@ -97,9 +97,29 @@ def _broken(backup: Backup, backups: Backups) -> dict[str, BrokenChain]:
     return found
 
 
+def lacking(backup: Backup, backups: Backups) -> str | None:
+    """Say what a backup hangs on that is not there or was found damaged, by what manifests say in short: what a list
+    of thousands can afford. Whether a chain fits together, only ``breaks`` tells.
+    """
+    known, waiting = {backup.name}, [backup]
+    while waiting:
+        for base in waiting.pop().outline.bases:
+            found = backups.get(base.name)
+            if found is None:
+                return f"{backup.name} hangs on {base.name}, which is not there"
+            if (found.folder, found.outline.run_key) != (base.folder, base.run_key):
+                return f"{backup.name} hangs on a {base.name} of another run; the one that is there does not fit it"
+            if found.damaged:
+                return f"{backup.name} hangs on {base.name}, which was found damaged"
+            if found.name not in known:
+                known.add(found.name)
+                waiting.append(found)
+    return None
+
+
 def bases_of(backup: Backup) -> frozenset[str]:
     """Name the backups that a backup directly hangs on."""
-    return frozenset(base.name for base in _bases(backup))
+    return frozenset(base.name for base in backup.outline.bases)
 
 
 def all_bases(backup: Backup, backups: Backups) -> tuple[Backup, ...]:
@@ -122,10 +142,6 @@ def dependents(name: str, backups: Iterable[Backup]) -> tuple[Backup, ...]:
     return tuple(one for one in every if one.name in lost and one.name != name)
 
 
-def _bases(backup: Backup) -> Iterator[Base]:
-    return (summary.base for summary in backup.manifest.clear.collections if summary.base is not None)
-
-
 def _summary(backup: Backup, key: str, of: Backup) -> CollectionSummary:
     every = backup.manifest.clear.collections
     number = int(key[1:]) if key[1:].isdecimal() else 0  # keys are numbered in order: a thousand need no search
@@ -145,7 +161,7 @@ def _base(of: Backup, link: Link, backups: Backups) -> Link:
     found = backups.get(base.name)
     if found is None:
         raise BrokenChain(f"{of.name} hangs on {base.name}, which is not there", base.name)
-    if found.manifest.clear.run_key != base.run_key or found.folder is not base.folder:
+    if found.outline.run_key != base.run_key or found.folder is not base.folder:
         raise BrokenChain(
             f"{of.name} hangs on a {base.name} of another run; the one that is there does not fit it", base.name
         )

@@ -12,14 +12,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, 
 from backup_engine import wording
 from backup_engine.capture.request import SHRINK_LIMIT
 from backup_engine.errors import InvalidInput
+from backup_engine.lengths import Duration
 from backup_engine.model import Document, ReadWay
+from backup_engine.retention.settings import RetentionSettings
 from backup_engine.storage.address import parse_address
 from backup_engine.tiers import (
     STANDBY_COMPARISON_SCHEDULE,
     SYNC_SCHEDULE,
     TIERS,
     VERIFICATION_SCHEDULE,
-    Duration,
     Schedule,
     Terms,
     Tier,
@@ -132,6 +133,7 @@ class Deployment(Document):
     :param copies: bases of further stores that get every good backup
     :param streams: collections read at the same time
     :param standby: a second server that is kept as close behind as increments come; None: there is none
+    :param retention: what is kept how long, here and in the copies
     :param shrink_limit: share of the last good backup's vectors that may be missing before a person is asked
     :param acknowledged: collections known to be unreadable; they do not make a backup partial
     :param alerts: names of the channels that are told of it; None: all there are
@@ -149,6 +151,7 @@ class Deployment(Document):
     rpo: Duration | None = None
     rto: Duration | None = None
     restore: RestoreSettings = RestoreSettings()
+    retention: RetentionSettings = RetentionSettings()
     shrink_limit: float = Field(default=SHRINK_LIMIT, gt=0, le=1)
     acknowledged: tuple[Text, ...] = ()
     alerts: tuple[Text, ...] | None = None

@@ -13,6 +13,7 @@ from itertools import count
 
 from backup_engine.archive.manifest import BackupKind, BackupState, Clear, Folder
 from backup_engine.model import Document, Moment
+from backup_engine.outline import Outline
 
 
 class Place(Document):
@@ -44,9 +45,9 @@ def pointer_key(run_key: str) -> str:
     return f"names/runs/{run_key}.json"
 
 
-def takes_slot(manifest: Clear) -> bool:
+def takes_slot(said: Clear | Outline) -> bool:
     """Tell whether a backup stands for its month, its week and its day."""
-    return manifest.kind is BackupKind.FULL and manifest.state is BackupState.GOOD and manifest.whole_scope
+    return said.kind is BackupKind.FULL and said.state is BackupState.GOOD and said.whole_scope
 
 
 def place_backup(

@@ -75,6 +75,62 @@ class Copied(Document):
     bytes: int
 
 
+class Proof(Document):
+    """All of it was restored to a server and compared there, record by record.
+
+    :param restore_id: of the restore that did it
+    :param server: its address
+    :param vectors: that were compared
+    :param seconds: the restore took
+    """
+
+    kind: Literal["proof"] = "proof"
+    at: Moment
+    token: str
+    restore_id: str
+    server: str
+    vectors: int
+    seconds: float
+
+
+class Pin(Document):
+    """Somebody wants it kept, with all it hangs on, whatever the retention says.
+
+    :param until: from then on the retention decides again
+    """
+
+    kind: Literal["pin"] = "pin"
+    at: Moment
+    token: str
+    by: str
+    why: str
+    until: Moment
+
+
+class Unpin(Document):
+    """Somebody took the pin off before it ended."""
+
+    kind: Literal["unpin"] = "unpin"
+    at: Moment
+    token: str
+    by: str
+
+
+class Withdrawal(Document):
+    """It is about to be deleted: written before its manifest goes and deleted as the last of all that is left of it,
+    so that nothing is built on it meanwhile, and a pruning that died is finished by the next one.
+
+    :param plan: fingerprint of the plan that lets it go
+    :param reason: the rule, for people
+    """
+
+    kind: Literal["withdrawal"] = "withdrawal"
+    at: Moment
+    token: str
+    plan: str
+    reason: str
+
+
 class UnreadableRecord(Document):
     """A record that this product cannot read: damaged, or of a kind that only newer versions know."""
 
@@ -83,11 +139,11 @@ class UnreadableRecord(Document):
     problem: str
 
 
-Record = Verification | Acknowledgement | Copied
+Record = Verification | Acknowledgement | Copied | Proof | Pin | Unpin | Withdrawal
 
-TRAVELLING_KINDS = frozenset({"acknowledgement"})
-"""Records that are about the content and go with it to copies. A verification is about one store's bytes, and a copy
-is what one store knows of another.
+TRAVELLING_KINDS = frozenset({"acknowledgement", "proof", "pin", "unpin"})
+"""Records that are about the content and go with it to copies. A verification is about one store's bytes, a copy is
+what one store knows of another, and a withdrawal is one store's own affair.
 """
 
 _reader: TypeAdapter[Record] = TypeAdapter(Annotated[Record, Field(discriminator="kind")])

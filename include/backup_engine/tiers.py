@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import StrEnum
 from functools import cache
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer
+from pydantic import AfterValidator
 
 from backup_engine import wording
 from backup_engine.cron import parse_cron
+from backup_engine.lengths import Duration
 from backup_engine.model import Document
 
 VERIFICATION_SCHEDULE = "0 6 * * 0"
@@ -24,33 +24,12 @@ SYNC_SCHEDULE = "45 */6 * * *"
 STANDBY_COMPARISON_SCHEDULE = "30 3 * * *"
 """Every night, when the full has been read back."""
 
-_DURATION = re.compile(r"(\d{1,6}) ?(s|min|m|h|d)\Z")
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
-
-
-def _duration(value: object) -> object:
-    if isinstance(value, timedelta):
-        return value
-    match = _DURATION.match(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError("a length of time like 90s, 15min, 4h or 7d was expected")
-    return timedelta(seconds=int(match[1]) * _SECONDS[match[2]])
-
-
-def _written(length: timedelta) -> str:
-    seconds = length // timedelta(seconds=1)
-    unit = next(unit for unit in ("d", "h", "min", "s") if seconds % _SECONDS[unit] == 0)
-    return f"{seconds // _SECONDS[unit]}{unit}"
-
 
 def _cron(value: str) -> str:
     parse_cron(value)
     return value
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(_duration), PlainSerializer(_written, return_type=str, when_used="json")
-]
 Schedule = Annotated[str, AfterValidator(_cron)]
 
 

@@ -144,7 +144,7 @@ def write_delta(given: Given, key: str, base: StateIndex, gone, **more) -> tuple
 
 def backup_of(built: Built) -> Backup:
     manifest = built.sidecar.manifest
-    return Backup(manifest.clear.folder, manifest, built.sidecar.archive)
+    return Backup.of(manifest, built.sidecar.archive)
 
 
 def state(numbers: Sequence[int], seed: int = 0, *, name: str = "docs", dimension: int = 4) -> Given:

@@ -45,7 +45,7 @@ def backup(
     )
     of_all = {"restore_fencing": 3, "server": VERSION, "collections": summaries} | (clear or {})
     changed = made.model_copy(update={"clear": made.clear.model_copy(update=of_all)})
-    return Backup(changed.clear.folder, changed, ArchiveFacts(bytes=0, entries=()))
+    return Backup.of(changed, ArchiveFacts(bytes=0, entries=()))
 
 
 def delta_on(base: Backup, *, name: str, at: datetime, number: int = 1, **summary) -> Backup:
@@ -182,7 +182,7 @@ def test_a_broken_chain_or_a_damaged_backup_is_passed_over_and_said():
         seconds=1,
         host="h",
     )
-    damaged = Backup(lost.folder, lost.manifest, lost.archive, (failed,))
+    damaged = Backup.of(lost.manifest, lost.archive, (failed,))
     bases = choose_bases([damaged, full], found(state()))
     assert bases.of["docs"].base.name == full.name
     assert "was found damaged" in bases.remarks[0]

@@ -91,7 +91,7 @@ def test_a_chain_that_runs_in_a_circle_ends_in_words():
     with pytest.raises(BrokenChain, match="as it was, and it is not that now"):
         chain_of(third, "c0001", known)
     same_time = third.manifest.clear.model_copy(update={"captured_at": second.captured_at})
-    known[third.name] = replace(third, manifest=third.manifest.model_copy(update={"clear": same_time}))
+    known[third.name] = Backup.of(third.manifest.model_copy(update={"clear": same_time}), third.archive)
     with pytest.raises(BrokenChain, match=r"hangs on more than 64 backups; none is made so"):
         chain_of(circling, "c0001", known)
 
@@ -108,7 +108,7 @@ def with_base(backup: Backup, other: Backup) -> Backup:
     )
     collections = (clear.collections[0].model_copy(update={"base": base}),)
     manifest = backup.manifest.model_copy(update={"clear": clear.model_copy(update={"collections": collections})})
-    return replace(backup, manifest=manifest)
+    return Backup.of(manifest, backup.archive, backup.records)
 
 
 LINE = line(20)

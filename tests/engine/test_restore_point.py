@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from backup_engine.archive.digests import hashes_of
 from backup_engine.archive.manifest import Content, archive_key
 from backup_engine.archive.parts import encode_part
+from backup_engine.backup import Backup
 from backup_engine.chain import by_name
 from backup_engine.errors import BrokenChain, DamagedArchive, UnknownCollection
 from backup_engine.restore_point import RestorePoint, StoredLink, lone_restore_point, open_restore_point
@@ -195,7 +195,7 @@ def test_a_link_of_another_run_is_not_taken():
     assert open_restore_point(stored(line), line.backup(1), known).links("c0001")
     clear = line.backup(0).manifest.clear.model_copy(update={"run_key": "ffff"})
     manifest = line.backup(0).manifest.model_copy(update={"clear": clear})
-    known[line.backup(0).name] = replace(line.backup(0), manifest=manifest)
+    known[line.backup(0).name] = Backup.of(manifest, line.backup(0).archive)
     with pytest.raises(BrokenChain, match="of another run"):
         open_restore_point(stored(line), line.backup(1), known)
 
@@ -264,6 +264,7 @@ from pathlib import Path
 from backup_engine.backup import Backup
 from backup_engine.archive.manifest import Folder
 from backup_engine.archive.reading import load_sidecar
+from backup_engine.backup import Backup
 from backup_engine.chain import by_name
 from backup_engine.restore_point import open_restore_point
 from backup_engine.storage.local import LocalStore
@@ -271,7 +272,7 @@ store = LocalStore(Path(sys.argv[1]))
 keys = [info.key for folder in ("daily/", "incremental/") for info in store.list(folder) if info.key.endswith(".json")]
 names = [(Folder(key.split("/")[0]), key.split("/")[1][:-5]) for key in keys]
 sidecars = [load_sidecar(store, *name) for name in names]
-backups = by_name(Backup(one.manifest.clear.folder, one.manifest, one.archive) for one in sidecars)
+backups = by_name(Backup.of(one.manifest, one.archive) for one in sidecars)
 newest = max(backups.values(), key=lambda one: one.captured_at)
 rows = sum(part.batch.num_rows for part in open_restore_point(store, newest, backups).parts("c0001"))
 assert rows == newest.manifest.clear.vectors, rows

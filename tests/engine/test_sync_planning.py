@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backup_engine.archive.manifest import ArchiveFacts, BackupState, Folder, Manifest
+from backup_engine.archive.manifest import ArchiveFacts, BackupState, Manifest
 from backup_engine.backup import Backup
 from backup_engine.copies.inventory import HeldBackup, Inventory
 from backup_engine.copies.planning import Direction, SyncAction, SyncPlan, plan_sync
@@ -53,7 +53,7 @@ def held(name: str, *, content: int = 0, state: str = "good", health: str = "int
     """A backup: those with a higher number in their name are newer."""
     more = (verification(passed=False),) if health == "damaged" else ()
     facts = ArchiveFacts(bytes=SIZE, entries=())
-    backup = Backup(Folder.MONTHLY, described(name, content, state), facts, (*records, *more))
+    backup = Backup.of(described(name, content, state), facts, (*records, *more))
     return HeldBackup(backup, {"missing": None, "short": SIZE - 1}.get(health, SIZE))
 
 

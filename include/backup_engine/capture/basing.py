@@ -91,6 +91,8 @@ def _why_not(backup: Backup, known: Backups, now: datetime) -> str | None:
         return f"it was captured {wording.moment(backup.captured_at)}, which is to come by this clock"
     if backup.damaged:
         return "it was found damaged"
+    if backup.withdrawal:
+        return "it is about to be deleted"
     return next(iter(breaks(backup, known)), None)
 
 

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from backup_engine.lengths import Duration
 from backup_engine.model import ReadWay
-from backup_engine.tiers import Duration
 
 
 def length(text: str) -> timedelta:

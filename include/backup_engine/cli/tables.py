@@ -10,7 +10,7 @@ from rich.table import Table
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupKind, CollectionSummary, Content, PrivateCollection
 from backup_engine.backup import Backup
-from backup_engine.chain import Backups, bases_of, breaks, by_name
+from backup_engine.chain import Backups, bases_of, breaks, by_name, lacking
 from backup_engine.cli.output import table
 from backup_engine.describing import chain_names
 from backup_engine.restore.lifecycle import KnownRestore, Progression
@@ -35,19 +35,19 @@ def many(backups: Sequence[Backup]) -> RenderableType:
         "label",
     )
     for backup in backups:
-        clear = backup.manifest.clear
+        outline = backup.outline
         shown.add_row(
             f"{backup.folder}/{backup.name}",
-            clear.kind,
-            _state(backup) + (", chain broken" if breaks(backup, known) else ""),
-            wording.moment(clear.captured_at),
-            str(len(clear.collections)),
-            f"{clear.vectors:,}",
-            f"{_stored(backup):,}",
+            outline.kind,
+            _state(backup) + (", chain broken" if lacking(backup, known) else ""),
+            wording.moment(outline.captured_at),
+            str(outline.collections),
+            f"{outline.vectors:,}",
+            f"{outline.stored:,}",
             wording.size(backup.bytes),
             wording.moment(backup.verified_at) if backup.verified_at else "never",
             str(len(backup.copies)) if backup.copies else "none",
-            backup.manifest.private.label or "",
+            outline.label or "",
         )
     return shown if backups else "No backups."
 
@@ -140,11 +140,11 @@ def verification(report: VerificationReport) -> RenderableType:
 
 
 def _state(backup: Backup) -> str:
-    return backup.state if backup.manifest.clear.whole_scope else f"{backup.state}, subset"
+    return backup.state if backup.outline.whole_scope else f"{backup.state}, subset"
 
 
 def _stored(backup: Backup) -> int:
-    return sum(one.stored for one in backup.manifest.clear.collections)
+    return backup.outline.stored
 
 
 def _hangs_on(backup: Backup, backups: Backups | None) -> str:

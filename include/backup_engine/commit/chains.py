@@ -27,8 +27,10 @@ def _why_broken(base: Base, backups: Backups) -> str | None:
         return f"{base.name}, which it was compared with, is gone"
     if found.damaged:
         return f"{base.name}, which it was compared with, was found damaged meanwhile"
+    if found.withdrawal:
+        return f"{base.name}, which it was compared with, is about to be deleted"
     digests = {summary.key: summary.state_digest for summary in found.manifest.clear.collections}
-    is_there = (found.folder, found.manifest.clear.run_key, digests.get(base.key))
+    is_there = (found.folder, found.outline.run_key, digests.get(base.key))
     if is_there != (base.folder, base.run_key, base.state_digest):
         return f"{base.name}, which it was compared with, is another backup now"
     try:

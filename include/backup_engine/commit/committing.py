@@ -83,7 +83,7 @@ def _write(plan_key: str, result_keys: Sequence[str], store: Store, clock: Clock
         return _committed(own.manifest, own.bytes)
     backups, newest = by_name(catalog.backups()), last.manifest if last else None
     frozen = _frozen_before(store, run_key, backups) or freeze(plan_key, result_keys, store, clock, newest, backups)
-    place = reserve_place(store, run_key, frozen.commit, (one.manifest.clear for one in catalog.backups()))
+    place = reserve_place(store, run_key, frozen.commit, (one.outline for one in catalog.backups()))
     write_backup(store, frozen, place)
     made = _find(store, run_key)
     if made is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from backup_engine.archive.manifest import BackupKind, Clear
+from backup_engine.archive.manifest import BackupKind
 from backup_engine.capture import staging
 from backup_engine.commit.freezing import FrozenCommit
 from backup_engine.errors import CaptureRefused, ObjectChanged, ObjectExists
@@ -20,19 +20,20 @@ from backup_engine.names import (
     reservation_key,
     takes_slot,
 )
+from backup_engine.outline import Outline
 from backup_engine.storage.contract import Store
 
 _MOST_TRIES = 100
 
 
-def reserve_place(store: Store, run_key: str, commit: FrozenCommit, history: Iterable[Clear]) -> Place:
+def reserve_place(store: Store, run_key: str, commit: FrozenCommit, history: Iterable[Outline]) -> Place:
     """Decide folder and name, and hold them for the run; again gives the same place.
 
     :param history: every backup the store holds
     """
-    known = [*history]
-    taken = {clear.name for clear in known if clear.run_key != run_key}
-    held = [clear.captured_at for clear in known if takes_slot(clear) and clear.run_key != run_key]
+    others = [one for one in history if one.run_key != run_key]
+    taken = {one.name for one in others}
+    held = [one.captured_at for one in others if takes_slot(one)]
     for _ in range(_MOST_TRIES):
         place, version = _point(store, run_key, _wanted(commit, held, taken))
         if place.name not in taken:

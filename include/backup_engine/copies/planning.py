@@ -183,12 +183,7 @@ def _meant(holders: list[_Holder]) -> _Holder:
 
 
 def _same(one: _Holder, other: _Holder) -> bool:
-    mine, others = one.held.backup, other.held.backup
-    return one is other or (mine.folder, mine.manifest, mine.archive) == (
-        others.folder,
-        others.manifest,
-        others.archive,
-    )
+    return one.held.backup.outline == other.held.backup.outline
 
 
 def _not_asked_for(name: str, holders: list[_Holder], places: Sequence[Inventory], direction: Direction) -> str | None:

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable
 from backup_engine import wording
 from backup_engine.archive.manifest import Standing
 from backup_engine.backup import Backup
-from backup_engine.chain import breaks, by_name
+from backup_engine.chain import by_name, lacking
 from backup_engine.freshness.sighting import BackupGlance, RestoreGlance, StandbyGlance
 from backup_engine.restore.lifecycle import KnownRestore
-from backup_engine.restore.names import is_reserved
 from backup_engine.standby.state import StandbyState
 
 
@@ -20,7 +19,7 @@ def glances(backups: Iterable[Backup], held: Iterable[Backup]) -> tuple[BackupGl
     :param held: all that the place holds
     """
     known = by_name(held)
-    return tuple(glance(one, next(iter(breaks(one, known)), "")) for one in backups)
+    return tuple(glance(one, lacking(one, known) or "") for one in backups)
 
 
 def glance(backup: Backup, broken: str = "") -> BackupGlance:
@@ -28,23 +27,23 @@ def glance(backup: Backup, broken: str = "") -> BackupGlance:
 
     :param broken: what is wrong with what it hangs on; empty: nothing
     """
-    clear = backup.manifest.clear
+    outline = backup.outline
     return BackupGlance(
         name=backup.name,
         folder=backup.folder,
         kind=backup.kind,
         state=backup.state,
-        whole_scope=clear.whole_scope,
+        whole_scope=outline.whole_scope,
         started_at=backup.started_at,
         captured_at=backup.captured_at,
         seconds=max(0.0, (backup.captured_at - backup.started_at).total_seconds()),
-        vectors=clear.vectors,
-        collections=len(clear.collections),
-        moving=sum(one.standing is Standing.FUZZY for one in clear.collections),
+        vectors=outline.vectors,
+        collections=outline.collections,
+        moving=outline.moving,
         bytes=backup.bytes,
         verified_at=backup.verified_at,
         damaged=backup.damaged,
-        left_out=sum(not is_reserved(one.name) for one in backup.manifest.private.left_out),
+        left_out=outline.left_out,
         acknowledged=backup.acknowledgement is not None,
         broken=broken,
     )

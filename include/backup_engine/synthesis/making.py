@@ -125,7 +125,7 @@ class _Work:
         point = self.catalog.open_point(self.backup, temporary=self.temporary)
         commit = self._frozen()
         results = tuple(self._collection(point, summary, private) for summary, private in source.each())
-        history = (one.manifest.clear for one in self.catalog.backups())
+        history = (one.outline for one in self.catalog.backups())
         place = reserve_place(self.store, self.run, commit, history)
         fragments = [one.fragment for one in results if one.fragment]
         join_backup(self.store, manifest_of(source, self.run, commit, place, results), fragments)

@@ -1,0 +1,1 @@
+"""Retention: which backups are kept, and for what reasons. Pure: nothing here reads a store or a clock."""
