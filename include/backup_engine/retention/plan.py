@@ -10,7 +10,6 @@ class Kept(Document):
     """A backup that stays.
 
     :param reasons: all of them, a phrase each: "first of 2026-11-22 (day 3 of 30)", "pinned by anna until …: …"
-    :param expires: when the retention will let it go if backups go on coming as its schedule says; None: not foreseen
     """
 
     name: str
@@ -19,7 +18,6 @@ class Kept(Document):
     captured_at: Moment
     bytes: int
     reasons: tuple[str, ...]
-    expires: Moment | None = None
 
 
 class LetGo(Document):
