@@ -89,11 +89,19 @@ def test_what_was_found_damaged_since_is_no_proof():
     assert "damaged" in gone(plan(every))
 
 
-@pytest.mark.parametrize("state", [BackupState.PARTIAL, BackupState.SUSPECT])
-def test_partial_and_suspect_ones_go_after_a_week_and_take_no_slot(state: BackupState):
-    odd = full("odd", START - timedelta(minutes=5), state=state)
+ODD = {
+    "partial": full("odd", START - timedelta(minutes=5), state=BackupState.PARTIAL),
+    "suspect": full("odd", START - timedelta(minutes=5), state=BackupState.SUSPECT),
+    "found damaged": full("odd", START - timedelta(minutes=5), looked(START, passed=False)),
+    "hangs on what is not there": delta("odd", START - timedelta(minutes=5), full("gone", START - timedelta(days=1))),
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_is_not_sound_goes_after_a_week_and_takes_no_slot(what: str):
+    odd = ODD[what]
     assert "first full of 2026-01-01 (day 6 of 30)" in reasons(plan([odd, *days(6)]), "full-0000")
-    assert reasons(plan([odd, *days(6)]), "odd") == (f"{state.value}: kept for 7 d",)
+    assert reasons(plan([odd, *days(6)]), "odd") == (f"{what}: kept for 7 d",)
     assert gone(plan([odd, *days(8)])) == {"odd"}
 
 
