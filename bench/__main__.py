@@ -15,6 +15,7 @@ from backup_engine import wording
 from backup_engine.model import system_clock
 from backup_engine.vectorizer.credentials import from_environment
 from backup_engine.vectorizer.server import VectorizerServer, connect
+from bench.catalogs import catalogs
 from bench.figures import TENFOLD, best, figures, side_by_side_figures
 from bench.increment_figures import increment_figures
 from bench.increments import after_a_change, changes, depth, write
@@ -59,6 +60,7 @@ def main(
     with s3_server():
         _warm_up()
         version, sets = _on_live(live, shapes, rounds) if live else _on_served(shapes, rounds)
+        listed = () if live else catalogs()
     workers = () if live else tuple(_workers(shapes[0], rounds))
     increments, deepest, large = ((), None, None) if live else _increments(shapes[0])
     result = Result(
@@ -73,6 +75,7 @@ def main(
         increments=increments,
         depth=deepest,
         large=large,
+        catalogs=listed,
         increment_figures=increment_figures(increments, deepest, large),
     )
     (FOLDER / "result.json").write_text(result.model_dump_json(indent=1) + "\n")

@@ -3,6 +3,7 @@
 from typing import Literal
 
 from backup_engine.model import Document, Moment
+from bench.catalogs import Listed
 from bench.figures import Figure
 from bench.measurement import Depth, Increments, Measurement, SideBySide, Step
 from bench.parameters import Kept
@@ -38,6 +39,7 @@ class Result(Document):
     :param increments: of every kind of change; empty against a live server
     :param depth: what the deepest chain of a day costs
     :param large: an increment of ten times the data
+    :param catalogs: a store of 10,000 backups, read each way; empty against a live server
     """
 
     schema_version: Literal[2] = 2
@@ -52,4 +54,5 @@ class Result(Document):
     increments: tuple[Increments, ...] = ()
     depth: Depth | None = None
     large: Measurement | None = None
+    catalogs: tuple[Listed, ...] = ()
     increment_figures: tuple[Figure, ...] = ()

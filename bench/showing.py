@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backup_engine import wording
+from bench.catalogs import BACKUPS, BUDGET_SECONDS, Listed, Way
 from bench.figures import Figure, Unit, best, pace_name
 from bench.measurement import Increments, Measurement, SideBySide
 from bench.result import Result, SetResult
@@ -14,7 +15,9 @@ STEP_HEADER = ("step", "time", "CPU", "memory", "bytes")
 FIGURE_HEADER = ("figure", "value", "budget", "")
 WORKER_HEADER = ("workers", "server", "time", "CPU of the workers", "machine busy")
 INCREMENT_HEADER = ("change", "full read", "increment", "CPU", "memory", "bytes", "restic adds")
+CATALOG_HEADER = ("10,000 backups", "read", "planned", "shown", "all", "requests", "memory", "budget", "")
 _INCREMENTS = "increments"
+_CATALOGS = f"{BACKUPS:,} backups on SeaweedFS: listed, planned for and shown"
 _SMALL = 0.1
 _SIDE_BY_SIDE = "two collections exported by one worker and by two"
 
@@ -45,7 +48,7 @@ def title(result: Result) -> str:
 
 
 MET, MISSED = "met", "MISSED"
-_MARKS = {True: MET, False: MISSED, None: ""}
+_MARKS: dict[bool | None, str] = {True: MET, False: MISSED, None: ""}
 
 
 def _name(one: SetResult) -> str:
@@ -64,6 +67,20 @@ def _all_tables(result: Result) -> Iterator[_Table]:
     if result.increments:
         yield _INCREMENTS, INCREMENT_HEADER, [_increment_row(one) for one in result.increments]
         yield _INCREMENTS, FIGURE_HEADER, [_figure_row(figure) for figure in result.increment_figures]
+    if result.catalogs:
+        yield _CATALOGS, CATALOG_HEADER, [_catalog_row(one) for one in result.catalogs]
+
+
+def _catalog_row(one: Listed) -> tuple[str, ...]:
+    known = one.way is Way.KNOWN
+    return (
+        one.way.value,
+        *(f"{seconds:.2f} s" for seconds in (one.read, one.planned, one.shown, one.seconds)),
+        f"{one.requests:,}",
+        wording.size(one.memory_bytes),
+        f"{BUDGET_SECONDS:g} s" if known else "",
+        _MARKS[one.seconds <= BUDGET_SECONDS if known else None],
+    )
 
 
 def _tables(one: SetResult) -> Iterator[_Table]:

@@ -82,8 +82,15 @@ def lost_with(backup: Backup, backups: Backups) -> tuple[Backup, ...]:
     :return: nothing, if it can be restored
     """
     reasons = {error.link for error in _broken(backup, backups).values()}
-    every = sorted(backups.values(), key=lambda one: (one.captured_at, one.name), reverse=True)
+    near = [one for one in backups.values() if None in reasons or _reaches(one, backups) & reasons]
+    every = sorted(near, key=lambda one: (one.captured_at, one.name), reverse=True)
     return tuple(one for one in every if any(error.link in reasons for error in _broken(one, backups).values()))
+
+
+def _reaches(backup: Backup, backups: Backups) -> set[str | None]:
+    """Name all that a backup hangs on, there or not, by what manifests say in short."""
+    every = (backup, *all_bases(backup, backups))
+    return {name for one in every for name in bases_of(one)}
 
 
 def _broken(backup: Backup, backups: Backups) -> dict[str, BrokenChain]:

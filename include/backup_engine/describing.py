@@ -6,7 +6,7 @@ from datetime import datetime
 
 from backup_engine.archive.manifest import CollectionSummary, PrivateCollection
 from backup_engine.backup import Backup
-from backup_engine.chain import Backups, breaks, chain_of
+from backup_engine.chain import Backups, breaks, chain_of, lacking
 from backup_engine.errors import BrokenChain
 
 
@@ -36,9 +36,7 @@ def describe(backup: Backup, backups: Backups | None = None) -> dict[str, object
         "bytes": backup.bytes,
         "verified": _text(backup.verified_at),
         "damaged": backup.damaged,
-        "copies": [
-            {"to": one.to, "store_id": one.store_id, "at": _text(one.at), "bytes": one.bytes} for one in backup.copies
-        ],
+        "copies": _copies(backup),
         "acknowledged": backup.acknowledgement.why if backup.acknowledgement else None,
         "reasons": [*private.reasons],
         "remarks": [*private.remarks],
@@ -48,6 +46,41 @@ def describe(backup: Backup, backups: Backups | None = None) -> dict[str, object
         "server": {"url": private.server_url, "version": clear.server.version},
         "product_version": clear.product_version,
     }
+
+
+def outlined(backup: Backup, backups: Backups) -> dict[str, object]:
+    """Show a backup in short as JSON: what a list of thousands can afford, for it reads no manifest.
+
+    :param backups: those of its store, by name
+    """
+    outline = backup.outline
+    return {
+        "name": backup.name,
+        "folder": backup.folder.value,
+        "kind": backup.kind.value,
+        "state": backup.state.value,
+        "whole_scope": outline.whole_scope,
+        "label": outline.label,
+        "deployment": outline.deployment,
+        "run_key": outline.run_key,
+        "started_at": _text(backup.started_at),
+        "captured_at": _text(backup.captured_at),
+        "collections": outline.collections,
+        "vectors": outline.vectors,
+        "stored": outline.stored,
+        "bases": [base.name for base in outline.bases],
+        "lacking": lacking(backup, backups),
+        "synthesized_from": outline.synthesized_from,
+        "bytes": backup.bytes,
+        "verified": _text(backup.verified_at),
+        "damaged": backup.damaged,
+        "copies": _copies(backup),
+        "acknowledged": backup.acknowledgement.why if backup.acknowledgement else None,
+    }
+
+
+def _copies(backup: Backup) -> list[dict[str, object]]:
+    return [{"to": one.to, "store_id": one.store_id, "at": _text(one.at), "bytes": one.bytes} for one in backup.copies]
 
 
 def chain_names(backup: Backup, backups: Backups) -> tuple[str, ...]:

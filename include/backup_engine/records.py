@@ -169,7 +169,12 @@ def read_records(store: Store, folder: Folder, name: str) -> tuple[Record | Unre
 
 def records_at(store: Store, listed: Iterable[ListedObject]) -> tuple[Record | UnreadableRecord, ...]:
     """Read the records that a listing showed, in the order of ``read_records``."""
-    read = [record for info in listed if (record := _read(store, info.key)) is not None]
+    return oldest_first(record for info in listed if (record := read_record(store, info.key)) is not None)
+
+
+def oldest_first(records: Iterable[Record | UnreadableRecord]) -> tuple[Record | UnreadableRecord, ...]:
+    """Order records: oldest first, unreadable ones at the end."""
+    read = [*records]
     known = sorted((record for record in read if not isinstance(record, UnreadableRecord)), key=lambda one: one.at)
     return (*known, *(record for record in read if isinstance(record, UnreadableRecord)))
 
@@ -192,7 +197,8 @@ def acknowledge_backup(
     return record
 
 
-def _read(store: Store, key: str) -> Record | UnreadableRecord | None:
+def read_record(store: Store, key: str) -> Record | UnreadableRecord | None:
+    """Read one record; None: it is not there any more."""
     try:
         return _reader.validate_json(read_bytes(store, key, limit=_LIMIT))
     except ObjectNotFound:  # pruned between the listing and now

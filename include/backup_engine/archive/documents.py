@@ -41,8 +41,15 @@ def load_sidecar(store: Store, folder: Folder, name: str) -> Sidecar:
     :raises UnknownFormat: another product, or a newer one, wrote it
     """
     key = sidecar_key(folder, name)
-    where = f"{store.url}/{key}"
-    found = parse_sidecar(read_bytes(store, key, limit=SIDECAR_BYTES), where)
+    return sidecar_of(read_bytes(store, key, limit=SIDECAR_BYTES), f"{store.url}/{key}", folder, name)
+
+
+def sidecar_of(raw: bytes, where: str, folder: Folder, name: str) -> Sidecar:
+    """Read what lies beside an archive, as ``load_sidecar`` does.
+
+    :param where: what to call it in messages
+    """
+    found = parse_sidecar(raw, where)
     clear = found.manifest.clear
     if (clear.folder, clear.name) != (folder, name):
         raise DamagedArchive(f"{where} is the manifest of another backup: {clear.folder.value}/{clear.name[:200]}")

@@ -28,12 +28,14 @@ from backup_engine.cli.options import (
 from backup_engine.cli.output import ProgressLines, emit, fail, say
 from backup_engine.cli.places import backup_to_read, primary_of, store_to_read
 from backup_engine.copies.copying import download_backup
-from backup_engine.describing import describe
+from backup_engine.describing import describe, outlined
 from backup_engine.errors import NoGoodBackup, VerificationFailed
 from backup_engine.model import system_clock
 from backup_engine.records import acknowledge_backup
 from backup_engine.storage.contract import Store
 from backup_engine.verification import VerificationLevel, VerificationReport, require_passed, verify_backup
+
+_SHOWN = 100  # of the newest: a table of ten thousand takes longer than reading them
 
 
 def create(
@@ -76,14 +78,24 @@ def create(
         fail(NoGoodBackup(f"{made.name} is {backup.state}, not good: {reasons}"))
 
 
-def list_backups(store: StoreOption = None, deployment: DeploymentOption = None, as_json: JsonOption = False) -> None:
-    """List the backups of a store, newest first, and what is known of each."""
+def list_backups(
+    store: StoreOption = None,
+    deployment: DeploymentOption = None,
+    every: Annotated[bool, typer.Option("--all", help="Show all of them, not the newest hundred.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List the backups of a store, newest first, and what is known of each; with --json all of them."""
     catalog = Catalog(store_to_read(store, deployment), system_clock)
     backups = catalog.backups()
     for problem in catalog.unreadable:
         say(f"not counted: {problem}")
-    described = [describe(backup, catalog.by_name) for backup in backups]
-    emit({"backups": described}, tables.many(backups), as_json=as_json)
+    if as_json:
+        emit({"backups": [outlined(backup, catalog.by_name) for backup in backups]}, "", as_json=True)
+        return
+    shown = backups if every else backups[:_SHOWN]
+    emit({}, tables.many(shown, catalog.by_name), as_json=False)
+    if len(shown) < len(backups):
+        say(f"the newest {len(shown):,} of {wording.count(len(backups), 'backup')}; --all shows all")
 
 
 def show(

@@ -10,7 +10,7 @@ from rich.table import Table
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupKind, CollectionSummary, Content, PrivateCollection
 from backup_engine.backup import Backup
-from backup_engine.chain import Backups, bases_of, breaks, by_name, lacking
+from backup_engine.chain import Backups, bases_of, breaks, lacking
 from backup_engine.cli.output import table
 from backup_engine.describing import chain_names
 from backup_engine.restore.lifecycle import KnownRestore, Progression
@@ -18,9 +18,11 @@ from backup_engine.restore.releasing import PlannedRelease
 from backup_engine.verification import VerificationReport
 
 
-def many(backups: Sequence[Backup]) -> RenderableType:
-    """List all backups of a store, newest first."""
-    known = by_name(backups)
+def many(backups: Sequence[Backup], known: Backups) -> RenderableType:
+    """List backups of a store, newest first.
+
+    :param known: all that it holds, by name
+    """
     shown = table(
         "name",
         "kind",

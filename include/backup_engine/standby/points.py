@@ -9,7 +9,7 @@ from pathlib import Path
 from backup_engine import chain
 from backup_engine.backup import Backup
 from backup_engine.catalog import LATEST, Catalog
-from backup_engine.errors import BrokenChain
+from backup_engine.errors import BrokenChain, ObjectNotFound
 from backup_engine.restore_point import RestorePoint
 from backup_engine.standby.differences import Stored
 from backup_engine.standby.state import StandbyState
@@ -22,12 +22,9 @@ class States:
         self._catalog = catalog
         self._temporary = temporary
         self._by_digest: dict[str, list[tuple[Backup, str]]] = {}
+        self._unread = iter(catalog.backups())
         self._whole: dict[str, bool] = {}
         self._points: dict[str, RestorePoint] = {}
-        for backup in catalog.backups():
-            for summary in backup.manifest.clear.collections:
-                if summary.state_digest:
-                    self._by_digest.setdefault(summary.state_digest, []).append((backup, summary.key))
 
     def at_hand(self, digests: Iterable[str]) -> frozenset[str]:
         """Tell which of these states can be read."""
@@ -44,11 +41,35 @@ class States:
         return Stored(self._points[backup.name], key)
 
     def _readable(self, digest: str) -> Iterator[tuple[Backup, str]]:
-        for backup, key in self._by_digest.get(digest, ()):
-            if backup.name not in self._whole:
-                self._whole[backup.name] = not backup.damaged and not chain.breaks(backup, self._catalog.by_name)
-            if self._whole[backup.name]:
-                yield backup, key
+        """Give every backup with this state that can be read, newest first; manifests are read as far as one has to
+        look, and a standby stands on one of the newest.
+        """
+        at = 0
+        while True:
+            found = self._by_digest.get(digest, [])
+            if at < len(found):
+                backup, key = found[at]
+                at += 1
+                if self._is_whole(backup):
+                    yield backup, key
+            elif not self._read_one():
+                return
+
+    def _read_one(self) -> bool:
+        """Read the next older manifest; False: all were read."""
+        backup = next(self._unread, None)
+        if backup is None:
+            return False
+        with suppress(ObjectNotFound):  # pruned since the catalog was read: its states are gone with it
+            for summary in backup.manifest.clear.collections:
+                if summary.state_digest:
+                    self._by_digest.setdefault(summary.state_digest, []).append((backup, summary.key))
+        return True
+
+    def _is_whole(self, backup: Backup) -> bool:
+        if backup.name not in self._whole:
+            self._whole[backup.name] = not backup.damaged and not chain.breaks(backup, self._catalog.by_name)
+        return self._whole[backup.name]
 
 
 def targets(state: StandbyState, catalog: Catalog) -> tuple[Backup, ...]:

@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from backup_engine.errors import DamagedArchive, HostileArchive, InvalidInput, UnsafeKey
 
@@ -108,6 +108,17 @@ class Store(Protocol):
 
     def free_bytes(self) -> int | None:
         """Room left, where the store knows a limit."""
+
+
+@runtime_checkable
+class ListsExpected(Protocol):
+    """A store that lists faster what somebody has seen before."""
+
+    def list_expected(self, prefix: str, expected: Sequence[str]) -> Iterator[ListedObject]:
+        """Give exactly what ``list`` gives, whatever is expected.
+
+        :param expected: keys with this prefix that are probably there, sorted
+        """
 
 
 def is_segment(name: str) -> bool:

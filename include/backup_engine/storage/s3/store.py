@@ -13,7 +13,7 @@ from backup_engine.storage.contract import ListedObject, ObjectInfo
 from backup_engine.storage.layout import Layout, Spot
 from backup_engine.storage.s3 import copying, reading, settings, writing
 from backup_engine.storage.s3.deleting import delete_all
-from backup_engine.storage.s3.listing import list_objects
+from backup_engine.storage.s3.listing import list_objects, list_side_by_side
 from backup_engine.storage.s3.objects import Held, Objects, Sealing
 from backup_engine.storage.s3.uploading import sweep
 
@@ -64,6 +64,10 @@ class S3Store:
     def list(self, prefix: str) -> Iterator[ListedObject]:
         """Give every object with the prefix as it is when the call is made."""
         return list_objects(self._objects, self._layout, prefix)
+
+    def list_expected(self, prefix: str, expected: Sequence[str]) -> Iterator[ListedObject]:
+        """Give what ``list`` gives, its pages asked for side by side."""
+        return list_side_by_side(self._objects, self._layout, prefix, expected)
 
     def stat(self, key: str) -> ObjectInfo:
         """Describe the object."""
