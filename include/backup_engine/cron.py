@@ -58,6 +58,14 @@ class Cron:
                     return found
         return None
 
+    def between(self, begin: datetime, end: datetime) -> Iterator[datetime]:
+        """Give every time it comes from ``begin`` on and before ``end``, both with a zone; in UTC, in order."""
+        first, last = begin.astimezone(UTC), end.astimezone(UTC)
+        times = sorted(time(hour, minute, tzinfo=UTC) for hour in self.hours for minute in self.minutes)
+        for number in range(first.toordinal(), last.toordinal() + 1):
+            if self._falls_on(day := date.fromordinal(number)):
+                yield from (at for one in times if first <= (at := datetime.combine(day, one)) < last)
+
     def _falls_on(self, day: date) -> bool:
         by_date, by_weekday = day.day in self.days, day.isoweekday() % 7 in self.weekdays
         return day.month in self.months and (by_date or by_weekday if self.either_day else by_date and by_weekday)

@@ -14,7 +14,9 @@ from backup_engine.cli import (
     configuration,
     copies,
     restores,
+    retention,
     server_backups,
+    simulating,
     standby,
     status,
     store,
@@ -36,7 +38,15 @@ app.add_typer(store.app, name="store")
 app.add_typer(configuration.app, name="config")
 app.add_typer(server_backups.app, name="server-backup")
 app.add_typer(standby.app, name="standby")
-_COMMANDS = status.COMMANDS | backups.COMMANDS | copies.COMMANDS | restores.COMMANDS | time_travel.COMMANDS
+app.add_typer(simulating.app, name="retention")
+_COMMANDS = {
+    **status.COMMANDS,
+    **backups.COMMANDS,
+    **copies.COMMANDS,
+    **restores.COMMANDS,
+    **retention.COMMANDS,
+    **time_travel.COMMANDS,
+}
 for name, command in _COMMANDS.items():
     app.command(name)(command)
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from backup_engine.lengths import Duration
 from backup_engine.model import ReadWay
+from backup_engine.retention.policy import Slots, parse_slots
 
 
 def length(text: str) -> timedelta:
@@ -19,6 +20,22 @@ def length(text: str) -> timedelta:
         return TypeAdapter(Duration).validate_python(text)
     except ValidationError as error:
         raise typer.BadParameter(f"{text!r} is no length of time like 90s, 15min, 4h or 7d") from error
+
+
+def slots(text: str) -> Slots:
+    """Read how many days, weeks and months keep a full: 30d/12w/12m."""
+    try:
+        return parse_slots(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no policy like 30d/12w/12m that keeps anything") from error
+
+
+def byte_size(text: str) -> ByteSize:
+    """Read a size as people write it: 300MB, 2GB, 1.5GiB."""
+    try:
+        return TypeAdapter(ByteSize).validate_python(text)
+    except ValidationError as error:
+        raise typer.BadParameter(f"{text!r} is no size like 300MB or 2GB") from error
 
 
 _WAYS = ("auto", *ReadWay)
