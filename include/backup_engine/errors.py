@@ -235,6 +235,21 @@ class ComparisonFailed(PermanentError):
     """What the server holds after the restore is not the restore point."""
 
 
+# ---------------------------------------------------------------- pruning
+
+
+class PruningRefused(PermanentError):
+    """Nothing is deleted: a person has to agree first, or what would go may not."""
+
+
+class StalePlan(PruningRefused):
+    """What was planned is not what the retention would do now: plan again."""
+
+
+class ClockDiffers(PruningRefused):
+    """The store's clock and ours are apart: ages cannot be told."""
+
+
 # ---------------------------------------------------------------- telling people
 
 

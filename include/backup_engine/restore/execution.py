@@ -16,6 +16,7 @@ from backup_engine.restore.in_place import replace_in_place
 from backup_engine.restore.journal import ForgetfulJournal, Started, StoreJournal, require_not_undone
 from backup_engine.restore.loading import compare_again, load_and_compare
 from backup_engine.restore.plan import Action, PlannedCollection, RestorePlan, raise_refusals
+from backup_engine.restore.proving import keep_proof
 from backup_engine.restore.report import Compared, RestoreReport
 from backup_engine.restore.stages import Stage, creating_stage, replacing_stage
 from backup_engine.restore.swapping import intruded, publish, replace_all, tidy
@@ -64,7 +65,7 @@ def execute_restore(
     journal = StoreJournal(store, plan.request.restore_id) if store is not None else ForgetfulJournal()
     finished = journal.report()
     if finished is not None:
-        return finished
+        return _proven(plan, finished, archive, store)
     if store is None and any(item.in_place for item in plan.collections):
         raise InvalidInput(
             "restoring in place needs a store, where the id of the server's snapshot is written down, which is the undo"
@@ -81,12 +82,18 @@ def execute_restore(
             temporary=temporary,
         )
         try:
-            return _carry_out(work, store)
+            return _proven(plan, _carry_out(work, store), archive, store)
         except CollectionNotFound as error:
             raise ServerFault(
                 f"a collection vanished in the middle of its restore ({error}): the server restarted, or somebody "
                 f"deleted it; resume {plan.request.restore_id} when the server has loaded"
             ) from error
+
+
+def _proven(plan: RestorePlan, report: RestoreReport, archive: Restorable, store: Store | None) -> RestoreReport:
+    if store is not None:
+        keep_proof(plan, report, archive.manifest, store)
+    return report
 
 
 def _carry_out(work: Work, store: Store | None) -> RestoreReport:
