@@ -1,4 +1,4 @@
-"""`python -m bench.catalogs WAY`: a store of 10,000 backups listed, planned for and shown, each way in its own process."""
+"""`python -m bench.catalogs WAY`: 10,000 backups listed, planned for and shown, each way in its own process."""
 
 import io
 import os

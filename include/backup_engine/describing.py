@@ -53,7 +53,7 @@ def outlined(backup: Backup, backups: Backups) -> dict[str, object]:
 
     :param backups: those of its store, by name
     """
-    outline = backup.outline
+    outline, broken = backup.outline, lacking(backup, backups)
     return {
         "name": backup.name,
         "folder": backup.folder.value,
@@ -69,7 +69,7 @@ def outlined(backup: Backup, backups: Backups) -> dict[str, object]:
         "vectors": outline.vectors,
         "stored": outline.stored,
         "bases": [base.name for base in outline.bases],
-        "lacking": lacking(backup, backups),
+        "breaks": [broken] if broken else [],
         "synthesized_from": outline.synthesized_from,
         "bytes": backup.bytes,
         "verified": _text(backup.verified_at),
