@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from time import monotonic
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import typer
 from rich.console import Console, RenderableType
@@ -18,7 +18,7 @@ from backup_engine.errors import BackupError
 from backup_engine.model import ProgressEvent
 
 _SECONDS_BETWEEN_LINES = 2.0
-_WIDTH = 152  # columns; names and times are copied from here, so they are never folded to fit a narrow terminal
+_WIDTH = 168  # columns; names and times are copied from here, so they are never folded to fit a narrow terminal
 
 
 def say(text: str) -> None:
@@ -49,10 +49,13 @@ def emit(document: Mapping[str, object], table: RenderableType, *, as_json: bool
 
 
 def table(*columns: str, title: str | None = None) -> Table:
-    """Make a table whose columns hold figures to the right when their name ends with ``#``."""
+    """Make a table whose columns hold figures to the right when their name ends with ``#``. The first, which names what
+    the line is about, is never folded: it is copied from there.
+    """
     made = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+        side: Literal["left", "right"] = "right" if column.endswith("#") else "left"
+        made.add_column(column.rstrip("#"), justify=side, overflow="fold", no_wrap=column == columns[0])
     return made
 
 

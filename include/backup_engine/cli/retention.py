@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from getpass import getuser
@@ -19,7 +20,7 @@ from backup_engine.cli.places import open_root, primary_of, shown
 from backup_engine.cli.retention_tables import plan_table, report_table
 from backup_engine.copies.reaching import GONE
 from backup_engine.deployment import Deployment
-from backup_engine.errors import PruningRefused
+from backup_engine.errors import LeaseHeld, PruningRefused
 from backup_engine.model import system_clock
 from backup_engine.pruning.executing import prune as carry_out
 from backup_engine.pruning.pinning import pin_backup, unpin_backup
@@ -30,6 +31,9 @@ from backup_engine.retention.plan import RetentionPlan
 from backup_engine.retention.policy import Policy, Slots
 from backup_engine.storage.contract import Store
 from backup_engine.storage.identity import read_identity
+
+_NOT_NOW = (PruningRefused, LeaseHeld, *GONE)
+"""Reasons of one place: the others are pruned all the same, and what was done there is told."""
 
 UntilOption = Annotated[
     str,
@@ -76,7 +80,7 @@ def prune(
     for where, site in _sites(store, deployment, policy, problems.append):
         try:
             done.append(_pruned(site, wanted))
-        except PruningRefused as error:
+        except _NOT_NOW as error:
             problems.append(f"{where}: {type(error).__name__}: {error}")
     if as_json:
         first, *copies = [_document(*one) for one in done] or [{}]
@@ -169,9 +173,9 @@ def _agreed(plan: RetentionPlan, wanted: _Wanted) -> bool:
     """
     if plan.questions and not wanted.approve:
         asked = "; ".join(plan.questions)
-        if wanted.yes or wanted.as_json:
-            raise PruningRefused(f"a person has to agree first, with --approve: {asked}. Nothing was deleted")
-        confirm_or_refuse(f"{plan.store}: {asked}. Let them go?", yes=False)
+        if wanted.yes or wanted.as_json or not os.isatty(0):
+            raise PruningRefused(f"nothing was deleted; a person has to agree first, with --approve: {asked}")
+        confirm_or_refuse(f"{plan.store}: {asked}\nLet them go?", yes=False)
         return True
     if plan.delete:
         what = f"{wording.count(len(plan.delete), 'backup')}, {wording.size(plan.freed_bytes)}"
