@@ -6,6 +6,7 @@ about an undo. No time limit: an undo or a resumed restore takes as long as the 
 from airflow.sdk import DAG
 
 from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup import limits
 from vectorizer_backup.forms import after_restore_form
 from vectorizer_backup.operators.after_restore import (
     ApproveUndoOperator,
@@ -26,7 +27,7 @@ for deployment in defaults.deployments().deployments.values():
         doc_md=defaults.runbook(defaults.AFTER_RESTORE, deployment),
     ):
         plan = PlanAfterRestoreOperator(
-            task_id="plan_after_restore", deployment=deployment, execution_timeout=defaults.PLANNING_TIMEOUT
+            task_id="plan_after_restore", deployment=deployment, execution_timeout=limits.PLANNING_TIMEOUT
         )
         approve = ApproveUndoOperator(task_id="approve", tickets=plan.output)
         carry_out = CarryOutOperator.partial(
@@ -38,7 +39,7 @@ for deployment in defaults.deployments().deployments.values():
         confirm = ConfirmAfterRestoreOperator(
             task_id="confirm_after_restore",
             tickets=plan.output,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
             **defaults.callbacks(deployment, defaults.AFTER_RESTORE),
         )
         plan >> approve >> carry_out >> confirm

@@ -3,6 +3,7 @@
 from airflow.sdk import DAG, chain
 
 from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup import limits
 from vectorizer_backup.forms import backup_form
 from vectorizer_backup.operators.capture import CommitBackupOperator, ExportCollectionsOperator, PlanCaptureOperator
 from vectorizer_backup.operators.confirmation import ConfirmGoodBackupOperator
@@ -23,11 +24,11 @@ for deployment in defaults.deployments().deployments.values():
             task_id="plan_capture",
             deployment=deployment,
             suspicions=loaded.output,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
         )
         exports = ExportCollectionsOperator.partial(
             task_id="export_collections",
-            execution_timeout=defaults.EXPORT_TIMEOUT,
+            execution_timeout=limits.EXPORT_TIMEOUT,
             map_index_template="stream {{ task.ticket['stream'] + 1 }}",
         ).expand(ticket=plan.output)
         commit = CommitBackupOperator(
@@ -35,17 +36,18 @@ for deployment in defaults.deployments().deployments.values():
             tickets=plan.output,
             exports=exports.output,
             asset=defaults.backups_asset(deployment.name),
-            execution_timeout=defaults.COMMIT_TIMEOUT,
+            execution_timeout=limits.COMMIT_TIMEOUT,
         )
         verify = VerifyBackupOperator(
-            task_id="verify_backup", backup=commit.output, execution_timeout=defaults.VERIFICATION_TIMEOUT
+            task_id="verify_backup", backup=commit.output, execution_timeout=limits.VERIFICATION_TIMEOUT
         )
         copies = copy_tasks(deployment, commit.output)
         confirm = ConfirmGoodBackupOperator(
             task_id="confirm_good_backup",
             tickets=plan.output,
             facts=commit.output,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            asset=defaults.verified_fulls_asset(deployment.name),
+            execution_timeout=limits.PLANNING_TIMEOUT,
             **defaults.callbacks(deployment, defaults.FULL_BACKUP),
         )
         chain(loaded, plan, exports, commit, verify, *copies, confirm)

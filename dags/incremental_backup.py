@@ -1,10 +1,9 @@
-"""Incremental backups: `vectorizer_{deployment}_incremental_backup`, as often as the tier says, and by hand. They go on
-while a full is captured; one that finds its predecessor at work gives way.
-"""
+"""Incremental backups: `vectorizer_{deployment}_incremental_backup`; one that finds another at work gives way."""
 
 from airflow.sdk import DAG, chain
 
 from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup import limits
 from vectorizer_backup.forms import incremental_form
 from vectorizer_backup.operators.capture import CommitBackupOperator, ExportCollectionsOperator, PlanCaptureOperator
 from vectorizer_backup.operators.copying import copy_tasks
@@ -18,22 +17,22 @@ for deployment in defaults.deployments().deployments.values():
     with DAG(
         defaults.dag_id(deployment.name, defaults.INCREMENTAL_BACKUP),
         schedule=deployment.terms.incremental,
-        max_active_runs=defaults.MOST_INCREMENTALS,
+        max_active_runs=limits.MOST_INCREMENTALS,
         params=incremental_form(),
         **defaults.backup_settings(deployment, defaults.INCREMENTAL_BACKUP),
     ):
-        gate = GiveWayOperator(task_id="give_way", execution_timeout=defaults.MEASURING_TIMEOUT)
+        gate = GiveWayOperator(task_id="give_way", execution_timeout=limits.MEASURING_TIMEOUT)
         loaded = ServerLoadedSensor(task_id="wait_until_loaded", deployment=deployment)
         plan = PlanCaptureOperator(
             task_id="plan_capture",
             deployment=deployment,
             suspicions=loaded.output,
             incremental=True,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
         )
         exports = ExportCollectionsOperator.partial(
             task_id="export_collections",
-            execution_timeout=defaults.EXPORT_TIMEOUT,
+            execution_timeout=limits.EXPORT_TIMEOUT,
             map_index_template="stream {{ task.ticket['stream'] + 1 }}",
         ).expand(ticket=plan.output)
         commit = CommitBackupOperator(
@@ -41,19 +40,19 @@ for deployment in defaults.deployments().deployments.values():
             tickets=plan.output,
             exports=exports.output,
             asset=defaults.backups_asset(deployment.name),
-            execution_timeout=defaults.COMMIT_TIMEOUT,
+            execution_timeout=limits.COMMIT_TIMEOUT,
         )
         verify = VerifyBackupOperator(
-            task_id="verify_backup", backup=commit.output, execution_timeout=defaults.VERIFICATION_TIMEOUT
+            task_id="verify_backup", backup=commit.output, execution_timeout=limits.VERIFICATION_TIMEOUT
         )
-        copies = copy_tasks(deployment, commit.output, defaults.INCREMENT_COPY_TIMEOUT)
+        copies = copy_tasks(deployment, commit.output, limits.INCREMENT_COPY_TIMEOUT)
         confirm = ConfirmRecoveryPointOperator(
             task_id="confirm_recovery_point",
             deployment=deployment,
             gave_way=gate.output,
             tickets=plan.output,
             facts=commit.output,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
             **defaults.callbacks(deployment, defaults.INCREMENTAL_BACKUP),
         )
         chain(gate, loaded, plan, exports, commit, verify, *copies, confirm)

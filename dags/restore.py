@@ -3,6 +3,7 @@
 from airflow.sdk import DAG
 
 from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup import limits
 from vectorizer_backup.forms import restore_form
 from vectorizer_backup.operators.restore import (
     ApproveRestoreOperator,
@@ -23,7 +24,7 @@ for deployment in defaults.deployments().deployments.values():
         deadline=defaults.deadlines(deployment, defaults.RESTORE),
     ):
         plan = PlanRestoreOperator(
-            task_id="plan_restore", deployment=deployment, execution_timeout=defaults.PLANNING_TIMEOUT
+            task_id="plan_restore", deployment=deployment, execution_timeout=limits.PLANNING_TIMEOUT
         )
         approve = ApproveRestoreOperator(task_id="approve", ticket=plan.output)
         restore = RestoreCollectionsOperator(task_id="restore_collections", ticket=plan.output, approval=approve.output)
@@ -31,7 +32,7 @@ for deployment in defaults.deployments().deployments.values():
             task_id="confirm_restore",
             ticket=plan.output,
             approval=approve.output,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
             **defaults.callbacks(deployment, defaults.RESTORE),
         )
         plan >> approve >> restore >> confirm

@@ -5,6 +5,7 @@ holds is compared. Only where there is a standby. No time limit: a standby that 
 from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable
 
 from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup import limits
 from vectorizer_backup.forms import standby_form
 from vectorizer_backup.operators.standby import ApplyToStandbyOperator
 from vectorizer_backup.operators.standby_runs import CompareWhenDueOperator, ConfirmStandbyOperator
@@ -29,7 +30,7 @@ for deployment in defaults.deployments().deployments.values():
         confirm = ConfirmStandbyOperator(
             task_id="confirm_standby",
             deployment=deployment,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
             **defaults.callbacks(deployment, defaults.STANDBY),
         )
         apply >> compare >> confirm

@@ -5,6 +5,7 @@ No time limit for a run: rebuilding a lost store takes as long as the line does.
 from airflow.sdk import DAG, XComArg
 
 from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup import limits
 from vectorizer_backup.operators.syncing import (
     UNREACHABLE,
     ConfirmSyncOperator,
@@ -26,16 +27,16 @@ for deployment in defaults.deployments().deployments.values():
         tags=defaults.tags(deployment, defaults.SYNC),
         doc_md=defaults.runbook(defaults.SYNC, deployment),
     ):
-        plan = PlanSyncOperator(task_id="plan_sync", deployment=deployment, execution_timeout=defaults.PLANNING_TIMEOUT)
+        plan = PlanSyncOperator(task_id="plan_sync", deployment=deployment, execution_timeout=limits.PLANNING_TIMEOUT)
         synced = SyncBackupsOperator.partial(
-            task_id="sync_backups", execution_timeout=defaults.SYNC_TIMEOUT, map_index_template="{{ task.place }}"
+            task_id="sync_backups", execution_timeout=limits.SYNC_TIMEOUT, map_index_template="{{ task.place }}"
         ).expand(ticket=plan.output)
         confirm = ConfirmSyncOperator(
             task_id="confirm_sync",
             deployment=deployment,
             planned=plan.output,
             unreachable=XComArg(plan, key=UNREACHABLE),
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
             **defaults.callbacks(deployment, defaults.SYNC),
         )
         plan >> synced >> confirm

@@ -3,6 +3,7 @@
 from airflow.sdk import DAG, XComArg
 
 from vectorizer_backup import dag_defaults as defaults
+from vectorizer_backup import limits
 from vectorizer_backup.forms import verification_form
 from vectorizer_backup.operators.verification import (
     PROBLEMS,
@@ -17,7 +18,7 @@ for deployment in defaults.deployments().deployments.values():
         schedule=deployment.terms.verification,
         max_active_runs=1,
         max_active_tasks=deployment.streams,
-        dagrun_timeout=defaults.BACKUP_TIMEOUT,
+        dagrun_timeout=limits.BACKUP_TIMEOUT,
         allowed_run_types=defaults.ALLOWED_VERIFICATION_RUNS,
         default_args=dict(defaults.TASK_DEFAULTS),
         params=verification_form(deployment),
@@ -26,11 +27,11 @@ for deployment in defaults.deployments().deployments.values():
         deadline=defaults.deadlines(deployment, defaults.VERIFICATION),
     ):
         plan = PlanVerificationOperator(
-            task_id="plan_verification", deployment=deployment, execution_timeout=defaults.PLANNING_TIMEOUT
+            task_id="plan_verification", deployment=deployment, execution_timeout=limits.PLANNING_TIMEOUT
         )
         verified = VerifyBackupOperator.partial(
             task_id="verify_backup",
-            execution_timeout=defaults.VERIFICATION_TIMEOUT,
+            execution_timeout=limits.VERIFICATION_TIMEOUT,
             map_index_template="{{ task.label }}",
         ).expand(backup=plan.output)
         confirm = ConfirmVerificationOperator(
@@ -38,7 +39,7 @@ for deployment in defaults.deployments().deployments.values():
             planned=plan.output,
             problems=XComArg(plan, key=PROBLEMS),
             verified=verified.output,
-            execution_timeout=defaults.PLANNING_TIMEOUT,
+            execution_timeout=limits.PLANNING_TIMEOUT,
             **defaults.callbacks(deployment, defaults.VERIFICATION),
         )
         plan >> verified >> confirm

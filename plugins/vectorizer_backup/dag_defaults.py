@@ -21,6 +21,7 @@ from backup_engine.deployment import Deployment
 from backup_engine.deployments import Loaded, configuration_path, load_deployments
 from backup_engine.storage.address import parse_address
 from backup_engine.tiers import spoken
+from vectorizer_backup.limits import BACKUP_TIMEOUT
 from vectorizer_backup.retrying import ErrorClassPolicy
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ RESTORE = "restore"
 AFTER_RESTORE = "after_restore"
 SYNC = "sync"
 STANDBY = "standby"
-PURPOSES = (FULL_BACKUP, INCREMENTAL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE, SYNC, STANDBY)
+PRUNING = "pruning"
+PURPOSES = (FULL_BACKUP, INCREMENTAL_BACKUP, VERIFICATION, RESTORE, AFTER_RESTORE, SYNC, STANDBY, PRUNING)
 
 WATCH = "vectorizer_backup_watch"
 """The one DAG that is there whatever the configuration says."""
@@ -50,58 +52,21 @@ TASK_DEFAULTS: Mapping[str, Any] = {
     "retry_policy": ErrorClassPolicy(),
 }
 
-PLANNING_TIMEOUT = timedelta(minutes=15)
-"""A plan takes a few requests; the client's own deadlines end each of them long before."""
-
-EXPORT_TIMEOUT = timedelta(hours=6)
-"""Thirty million vectors at the slowest way of reading a server (1,435 a second, measured)."""
-
-COMMIT_TIMEOUT = timedelta(hours=2)
-"""Joining is a copy inside the store: 700 GB on a disk that does 100 MB a second."""
-
-VERIFICATION_TIMEOUT = timedelta(hours=6)
-"""Verification reads what an export wrote, and reads faster than a server answers."""
-
-COPY_TIMEOUT = timedelta(hours=6)
-"""A copy is written and read back: 135 GB over a line of 100 Mbit a second."""
-
-SYNC_TIMEOUT = timedelta(hours=24)
-"""Rebuilding a lost store: 540 GB for each stream over that line. Stopped there, the next try goes on."""
-
-BACKUP_TIMEOUT = timedelta(hours=22)
-"""A run that is still going then would meet tomorrow's; all steps at their own limits take less."""
-
-INCREMENT_COPY_TIMEOUT = timedelta(minutes=30)
-"""The next increments wait for no copy: what takes longer is brought by the sync."""
-
-MOST_INCREMENTALS = 5
-"""Runs side by side: three that still copy what they made, one at work, and one that finds it so and gives way."""
-
-WATCH_TIMEOUT = timedelta(minutes=12)
-"""A run of the watch that still goes on then is stuck; all its steps at their own limits take less."""
-
-LOOKING_TIMEOUT = timedelta(minutes=4)
-"""The stores and servers of all deployments are asked side by side, and none is waited for longer than two minutes."""
-
-TELLING_TIMEOUT = timedelta(minutes=4)
-"""Several deployments, each with some channels that do not answer."""
-
-MEASURING_TIMEOUT = timedelta(minutes=1)
-"""A heartbeat and some datagrams."""
-
 WATCH_DEFAULTS: Mapping[str, Any] = {**TASK_DEFAULTS, "retries": 0}
 """The next run of the watch is its next try: it comes as soon, and looks anew."""
-
-POKE_INTERVAL = timedelta(seconds=15)
-"""A loading server answers nothing for a minute at a time: asking more often tells no more."""
-
-SILENCE_TIMEOUT = timedelta(hours=12)
-"""The last resort of a wait that judges by itself when a server has been silent for too long."""
 
 RELEASE_SCHEDULE = "35 1 * * *"
 """Every day before the fulls, and between two incrementals: letting go takes seconds, but a capture that meets it has
 to start again.
 """
+
+PRUNING_SCHEDULE = "20 9 * * 1"
+"""Beside the run after each verified full: while a copy is missing none of those is made, and somebody has to be asked
+what becomes of what waits for it. On a Monday morning, when there is somebody.
+"""
+
+PRUNING_WITHIN = timedelta(hours=6)
+"""Deleting takes minutes: what is not over by then waits for somebody's decision, and it is morning."""
 
 ALLOWED_BACKUP_RUNS = ["scheduled", "manual", "operator_triggered", "asset_materialization"]
 """A backfill is refused: yesterday's state cannot be read today."""
@@ -111,6 +76,7 @@ ALLOWED_RESTORE_RUNS = ["manual", "operator_triggered"]
 ALLOWED_AFTER_RESTORE_RUNS = ["scheduled", "manual", "operator_triggered"]
 ALLOWED_SYNC_RUNS = ["scheduled", "manual", "operator_triggered"]
 ALLOWED_STANDBY_RUNS = ["scheduled", "asset_triggered", "manual", "operator_triggered"]
+ALLOWED_PRUNING_RUNS = ALLOWED_STANDBY_RUNS
 
 
 def deployments() -> Loaded:
@@ -144,6 +110,7 @@ def schedules(deployment: Deployment) -> dict[str, str | None]:
         AFTER_RESTORE: release_schedule(deployment),
         SYNC: terms.sync,
         STANDBY: deployment.schedule.standby_comparison,
+        PRUNING: PRUNING_SCHEDULE,
     }
     return {purpose: every[purpose] for purpose in purposes(deployment)}
 
@@ -160,6 +127,7 @@ def deadlines(deployment: Deployment, purpose: str) -> list[DeadlineAlert]:
         VERIFICATION: terms.rto,
         RESTORE: terms.rto,
         STANDBY: terms.rto,
+        PRUNING: PRUNING_WITHIN,
     }
     allowed = every.get(purpose)
     if allowed is None:
@@ -214,6 +182,11 @@ def copies_asset(deployment: str) -> Asset:
     return Asset(f"vectorizer_{deployment}_copies", uri=f"x-vectorizer://{deployment}/copies", group="vectorizer")
 
 
+def verified_fulls_asset(deployment: str) -> Asset:
+    """Give the asset that stands for fulls that are good, were read back, and lie in every copy: an event for each."""
+    return Asset(f"vectorizer_{deployment}_verified", uri=f"x-vectorizer://{deployment}/verified", group="vectorizer")
+
+
 def tags(deployment: Deployment, purpose: str) -> list[str]:
     """Tag a DAG so that the list can be filtered by deployment, by tier and by purpose."""
     return ["vectorizer", deployment.name, deployment.tier.value, purpose.replace("_", " ")]
@@ -265,6 +238,12 @@ def runbook(purpose: str, deployment: Deployment) -> str:
         after_restore=dag_id(deployment.name, AFTER_RESTORE),
         sync=dag_id(deployment.name, SYNC),
         sync_schedule=terms.sync,
+        pruning=dag_id(deployment.name, PRUNING),
+        pruning_schedule=PRUNING_SCHEDULE,
+        slots=deployment.retention.slots,
+        copy_grace=spoken(deployment.retention.copy_grace),
+        and_copied=" and lies in every copy" if deployment.copies else "",
+        share_limit=f"{deployment.retention.share_limit:.0%}",
         watch=WATCH,
         kept=kept(deployment),
         released="Every day at 01:35 UTC what was kept for that long is released."

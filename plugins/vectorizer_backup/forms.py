@@ -86,6 +86,20 @@ def standby_form() -> dict[str, Param]:
     }
 
 
+def pruning_form() -> dict[str, Param]:
+    """Ask whether to delete anything. What goes is the configuration's to say: a form has no word in that."""
+    return {
+        "dry_run": Param(
+            False,
+            type="boolean",
+            title="Dry run",
+            description="On: only show what would go and what would stay, and why, in the log of plan_pruning. Nothing "
+            "is deleted and nobody is asked. Off, as by schedule: what the retention in deployments.yaml lets go of is "
+            "deleted; where that is much at once, a person is asked first.",
+        ),
+    }
+
+
 def verification_form(deployment: Deployment) -> dict[str, Param]:
     """Ask which backups to read again, and in which stores."""
     return {

@@ -155,6 +155,41 @@ class FollowupTicket(ServerChange):
     reason: str
 
 
+class PruningTicket(Document):
+    """What is pruned in one store.
+
+    :param store: root URL
+    :param copy_of_it: whether that store is a copy
+    :param plan_key: where in that store the plan lies
+    :param asks: whether a person has to agree; by ``second_person`` another one than who started the run
+    """
+
+    deployment: str
+    store: str
+    store_id: str
+    copy_of_it: bool
+    plan_key: str
+    asks: bool
+    second_person: bool
+
+
+class PrunedTicket(Document):
+    """What was pruned in one store.
+
+    :param store: root URL
+    :param plan_key: where in that store the plan lies that was carried out, which may be a newer one
+    :param spared: what was to go and was left for a reason, by name
+    :param freed: bytes
+    """
+
+    store: str
+    store_id: str
+    plan_key: str
+    deleted: int
+    freed: int
+    spared: dict[str, str] = {}
+
+
 class BackupFacts(Document):
     """A backup in figures: the extra of its asset event, and what the tasks after the commit go by.
 

@@ -21,8 +21,8 @@ VALID = ("alpha", "beta", "hasty", "twin", "remote")
 COPIED = ("twin", "remote")
 INCREMENTAL = ("alpha", "hasty", "twin", "remote")
 PARTLY = {"sync": COPIED, "incremental_backup": INCREMENTAL, "standby": ("twin",)}
-PURPOSES = ("full_backup", "verification", "restore", "after_restore")
-ACTING = re.compile(r"give_|plan_|export_|commit_|verify_|copy_|sync_|confirm_")
+PURPOSES = ("full_backup", "verification", "restore", "after_restore", "pruning")
+ACTING = re.compile(r"give_|plan_|export_|commit_|verify_|copy_|sync_|prune_|confirm_")
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +165,7 @@ def test_waiting_holds_no_worker_and_no_pool_decides_over_correctness(bag) -> No
         ("after_restore", "confirm_after_restore"),
         ("sync", "confirm_sync"),
         ("standby", "confirm_standby"),
+        ("pruning", "confirm_pruning"),
     ],
 )
 def test_one_last_task_decides_whatever_happened_before(bag, purpose, leaf) -> None:
@@ -211,6 +212,19 @@ def test_a_standby_is_fed_after_every_backup_and_compared_by_the_clock(bag) -> N
     assert {"scheduled", "asset_triggered"} < set(dag.allowed_run_types)
     assert (dag.max_active_runs, dag.catchup, dag.dagrun_timeout) == (1, False, None)
     assert dag.params.get_param("compare").value is False
+
+
+def test_pruning_follows_every_verified_full_one_at_a_time_and_comes_once_a_week_where_there_is_none(bag) -> None:
+    for dag in _dags(bag, "pruning"):
+        name = dag.dag_id.split("_")[1]
+        (asset,) = dag.timetable.asset_condition.objects
+        assert asset.name == f"vectorizer_{name}_verified"
+        (outlet,) = bag.dags[f"vectorizer_{name}_full_backup"].get_task("confirm_good_backup").outlets
+        assert (outlet.name, outlet.uri) == (asset.name, asset.uri)
+        assert dag.timetable.timetable.expression == "20 9 * * 1"
+        assert (dag.max_active_runs, dag.catchup, dag.dagrun_timeout) == (1, False, None)
+        assert {"scheduled", "asset_triggered"} < set(dag.allowed_run_types)
+        assert dict(dag.params) == {"dry_run": False}, "what goes is the configuration's to say"
 
 
 def test_stores_are_chosen_by_where_they_lie_without_their_connection(bag) -> None:

@@ -66,6 +66,7 @@ def test_deadlines_follow_the_deployments_own_promises() -> None:
         "after_restore": [],
         "sync": [],
         "standby": [3 * HOUR],
+        "pruning": [6 * HOUR],
     }
     assert deadlines(alpha, "incremental_backup")[0].name == "alpha: incremental backup within 7 h"
 

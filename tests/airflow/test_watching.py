@@ -65,6 +65,7 @@ def test_a_dag_that_airflow_does_not_have_is_missing() -> None:
         ("verification", False),
         ("restore", False),
         ("after_restore", False),
+        ("pruning", False),
     ]
 
 

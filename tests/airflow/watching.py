@@ -30,7 +30,9 @@ deployments:
     rpo: 25h
     schedule: {{incremental: never}}
 """
-DAGS = tuple(f"vectorizer_alpha_{purpose}" for purpose in ("full_backup", "verification", "restore", "after_restore"))
+DAGS = tuple(
+    f"vectorizer_alpha_{purpose}" for purpose in ("full_backup", "verification", "restore", "after_restore", "pruning")
+)
 
 
 class Site:

@@ -117,6 +117,8 @@ def test_a_consequence_that_is_worse_than_its_cause_is_told() -> None:
         (OLD, concern(K.DEPLOYMENT_INVALID, CRITICAL)),
         (concern(K.NO_RUN, WARNING, "sync"), concern(K.DAG_PAUSED, WARNING, "sync")),
         (concern(K.COPY_BEHIND, WARNING, "s3://b/x"), concern(K.COPY_UNREACHABLE, WARNING, "s3://b/x")),
+        (concern(K.QUARANTINED, WARNING, "s3://b/x"), concern(K.COPY_UNREACHABLE, WARNING, "s3://b/x")),
+        (concern(K.PRUNING_OLD, WARNING), concern(K.STORE_UNREACHABLE, WARNING)),
     ],
 )
 def test_what_cannot_be_seen_is_not_said_to_be_over(told, hiding) -> None:
@@ -126,6 +128,21 @@ def test_what_cannot_be_seen_is_not_said_to_be_over(told, hiding) -> None:
     assert watcher.look(told, hiding) == []
     assert watcher.look(told) == [f"recovered: {hiding.key}"]
     assert watcher.look() == [f"recovered: {told.key}"]
+
+
+@pytest.mark.parametrize("cause", [K.RUN_FAILED, K.RUN_LATE, K.DAG_MISSING, K.NO_RUN])
+def test_that_nothing_is_pruned_is_not_told_beside_what_pruning_said_of_itself(cause) -> None:
+    watcher = Watcher()
+    found = concern(cause, WARNING, "pruning")
+    assert watcher.look(found, concern(K.PRUNING_OLD, WARNING)) == [f"raised: {cause}:pruning"]
+    assert watcher.look(concern(K.PRUNING_OLD, WARNING), found) == []
+
+
+def test_a_paused_pruning_alone_is_a_note_and_what_comes_of_it_is_told() -> None:
+    watcher = Watcher()
+    found = concern(K.DAG_PAUSED, NOTE, "pruning")
+    assert watcher.look(found) == []
+    assert watcher.look(found, concern(K.PRUNING_OLD, WARNING)) == ["raised: pruning-old"]
 
 
 def test_another_copys_trouble_hides_and_explains_nothing() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from backup_engine.freshness.concerns import Concern, ConcernKind, Severity
 from backup_engine.freshness.judgement import Judgement, PlaceStanding, Protection
+from backup_engine.freshness.sighting import PruningGlance
 from backup_engine.tiers import Tier
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -23,6 +24,7 @@ def concern(kind: ConcernKind, severity: Severity = Severity.WARNING, subject: s
 
 def place(url: str = PRIMARY, **changes) -> PlaceStanding:
     facts = {"copy_of_it": url != PRIMARY, "answers": True, "newest_good": "b", "newest_good_at": ago(hours=10)}
+    facts["pruned"] = PruningGlance(at=ago(hours=9), kept=3, deleted=2, freed=700)
     return PlaceStanding(url=url, **{**facts, "behind": 0.0, "backups": 3, "bytes": 900, **changes})
 
 

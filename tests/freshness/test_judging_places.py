@@ -167,3 +167,21 @@ def test_backups_of_the_future_are_told_and_count_for_nothing():
     found = only(ConcernKind.CLOCKS_APART, concerns(seen), f"{PRIMARY} (backups)")
     assert found.severity is Severity.WARNING
     assert "backup-20300101" in found.found
+
+
+def lacking_old(age: int, **changes):
+    """A copy that lacks one full in the middle, of so many days ago."""
+    every = days(age + 2)
+    return concerns(sighting(place(backups=every), place(copy=True, backups=every[:age] + every[age + 1 :], **changes)))
+
+
+def test_a_copy_that_lacks_an_old_backup_is_told_when_pruning_would_wait_for_it_no_longer():
+    assert lacking_old(6) == ()
+    found = only(BEHIND, lacking_old(7), COPY)
+    assert "lacks 1 good backup that the primary store has (backup-20261119-0200) for more than 7 d" in found.found
+    assert "somebody is asked" in found.risk
+
+
+def test_a_new_copy_has_the_same_time_to_get_what_is_old():
+    assert lacking_old(20, created_at=ago(days=7)) == ()
+    assert of_kind(BEHIND, lacking_old(20, created_at=ago(days=7, minutes=1)))

@@ -80,10 +80,9 @@ def test_a_paused_dag_is_told_once_and_not_for_its_missing_runs_too():
     assert "airflow dags unpause vectorizer_production_full_backup" in found.remedy
 
 
-def test_what_only_tidies_up_is_worth_a_note():
-    assert (
-        only(ConcernKind.DAG_PAUSED, of_dag(purpose="after_restore", paused=True), "after_restore").severity == "note"
-    )
+@pytest.mark.parametrize("purpose", ["after_restore", "pruning"])
+def test_what_only_tidies_up_is_worth_a_note(purpose):
+    assert only(ConcernKind.DAG_PAUSED, of_dag(purpose=purpose, paused=True), purpose).severity == "note"
 
 
 def test_a_run_that_was_not_made_is_told_some_minutes_after_it_was_due():

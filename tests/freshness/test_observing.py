@@ -100,7 +100,7 @@ def test_a_look_writes_nothing_and_reads_no_archive(scene):
     assert not [call for call in watched.calls if call.method in EFFECTS]
     assert not [call for call in watched.calls if call.key.endswith(".tar.gz")]
     listings = [call.key for call in watched.calls if call.method == "list"]
-    assert sorted(listings) == sorted([*(f"{folder}/" for folder in Folder), ".staging/"])
+    assert sorted(listings) == sorted([*(f"{folder}/" for folder in Folder), ".staging/", "prunings/"])
 
 
 def test_room_is_seen_where_a_store_knows_it(scene):

@@ -91,6 +91,12 @@ deployments:
     store: file://{home}/backups
     schedule: {{incremental: "0 3 1 1 *"}}
     rpo: 1d
+  aged:
+    alerts: [others]
+    tier: production
+    server: {{connection: vectorizer_main, url: "{url}"}}
+    store: file://{home}/backups
+    collections: {{include: ["users"]}}
   late:
     alerts: [mail, slack, teams, duty, own, notifier]
     tier: production
@@ -105,7 +111,7 @@ deployments:
     store: file://{home}/backups
 """
 
-DEPLOYMENTS = ("main", "haunted", "nothing", "dead", "guide", "shaky", "steady", "late")
+DEPLOYMENTS = ("main", "haunted", "nothing", "dead", "guide", "shaky", "steady", "aged", "late")
 HOOKS = ("slack", "teams", "duty", "own", "notifier", "others", "heartbeat")
 HOOK_SECRET = "T00-B00-not-to-be-shown"
 WATCH = "vectorizer_backup_watch"

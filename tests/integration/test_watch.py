@@ -14,7 +14,7 @@ from tests.integration.conftest import HOOK_SECRET, WATCH, Site
 pytestmark = pytest.mark.timeout(900)
 
 SECONDS = 400.0
-PURPOSES = ("full_backup", "verification", "restore", "after_restore")
+PURPOSES = ("full_backup", "verification", "restore", "after_restore", "pruning")
 
 CALM = """
 alerts:

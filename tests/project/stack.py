@@ -225,7 +225,7 @@ def tasks_outlive_no_timeout(stack: Stack) -> Iterator[str]:
 
 def task_limits() -> dict[str, timedelta]:
     """Read the limits of tasks where the DAGs have them from, without importing Airflow."""
-    tree = ast.parse((ROOT / "plugins/vectorizer_backup/dag_defaults.py").read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / "plugins/vectorizer_backup/limits.py").read_text(encoding="utf-8"))
     found = {}
     for node in tree.body:
         match node:

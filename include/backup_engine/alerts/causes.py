@@ -13,7 +13,7 @@ _ANY = "*"
 _SAME = "="
 
 FULL_BACKUP, INCREMENTAL_BACKUP = "full_backup", "incremental_backup"
-VERIFICATION, SYNC, STANDBY = "verification", "sync", "standby"
+VERIFICATION, SYNC, STANDBY, PRUNING = "verification", "sync", "standby", "pruning"
 _BACKUPS = (FULL_BACKUP, INCREMENTAL_BACKUP)
 
 
@@ -47,7 +47,9 @@ _HIDDEN: Mapping[ConcernKind, tuple[Cause, ...]] = {
     K.NEWEST_DAMAGED: (_STORE, _ITS_COPY),
     K.VERIFICATION_OLD: (_STORE, _ITS_COPY),
     K.MANIFEST_UNREADABLE: (_STORE, _ITS_COPY),
+    K.QUARANTINED: (_STORE, _ITS_COPY),
     K.COPY_BEHIND: (_STORE, _ITS_COPY),
+    K.PRUNING_OLD: (_STORE,),
     K.STANDBY_BEHIND: (_STORE,),
     K.STORE_GREW: (_STORE, _ITS_COPY),
     K.STORE_SHRANK: (_STORE, _ITS_COPY),
@@ -74,8 +76,8 @@ EXPLAINED_BY: Mapping[ConcernKind, tuple[Cause, ...]] = {
     ),
     K.RUN_FAILED: (
         _SERVER._replace(of=_BACKUPS),
-        _STORE._replace(of=(*_BACKUPS, VERIFICATION, SYNC, STANDBY)),
-        Cause(K.COPY_UNREACHABLE, of=(VERIFICATION, SYNC)),
+        _STORE._replace(of=(*_BACKUPS, VERIFICATION, SYNC, STANDBY, PRUNING)),
+        Cause(K.COPY_UNREACHABLE, of=(VERIFICATION, SYNC, PRUNING)),
     ),
     K.NO_RUN: (Cause(K.RUN_LATE, _SAME),),
     K.RECOVERY_POINT_OLD: (
@@ -91,6 +93,11 @@ EXPLAINED_BY: Mapping[ConcernKind, tuple[Cause, ...]] = {
     K.SCHEDULE_TOO_RARE: (Cause(K.RECOVERY_POINT_OLD),),
     K.VERIFICATION_OLD: (Cause(K.RECOVERY_POINT_OLD), *_runs(VERIFICATION, K.RUN_FAILED, K.RUN_LATE, *_IDLE)),
     K.STANDBY_BEHIND: _runs(STANDBY, K.RUN_FAILED, K.RUN_LATE, *_IDLE),
+    K.PRUNING_OLD: (
+        *_runs(PRUNING, K.RUN_FAILED, K.RUN_LATE, *_IDLE),
+        *_runs(FULL_BACKUP, K.RUN_FAILED, *_IDLE),
+        Cause(K.RECOVERY_POINT_OLD),
+    ),
     K.COPY_BEHIND: (
         *_runs(SYNC, K.RUN_FAILED, K.RUN_LATE, *_IDLE),
         *_runs(FULL_BACKUP, K.RUN_FAILED),

@@ -10,7 +10,16 @@ from backup_engine.alerts.ledger import Ledger
 from backup_engine.freshness.concerns import EVENTS, Concern, ConcernKind, Severity
 from backup_engine.freshness.judgement import Judgement, PlaceStanding, Protection
 
-PURPOSES = ("full_backup", "incremental_backup", "verification", "restore", "after_restore", "sync", "standby")
+PURPOSES = (
+    "full_backup",
+    "incremental_backup",
+    "verification",
+    "restore",
+    "after_restore",
+    "sync",
+    "standby",
+    "pruning",
+)
 """What runs are for; failures are counted for each from the first look on, so that the first failure is seen as one."""
 
 SEEN_IN_AIRFLOW = EVENTS | {ConcernKind.DAG_MISSING, ConcernKind.DAG_PAUSED, ConcernKind.NO_RUN}
@@ -125,6 +134,14 @@ def _place(deployment: str, place: PlaceStanding) -> Iterator[Sample]:
             "place_behind_seconds": place.behind,
             "place_backups": place.backups,
             "place_size_bytes": place.bytes,
+            "place_quarantined": place.quarantined,
+        }
+    if place.answers and place.pruned is not None:
+        figures |= {
+            "place_pruned_timestamp_seconds": place.pruned.at.timestamp(),
+            "place_pruned_kept": place.pruned.kept,
+            "place_pruned_deleted": place.pruned.deleted,
+            "place_pruned_freed_bytes": place.pruned.freed,
         }
     for short, value in figures.items():
         if value is not None:

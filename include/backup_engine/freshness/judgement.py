@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from backup_engine.freshness.concerns import Concern, Severity
+from backup_engine.freshness.sighting import PruningGlance
 from backup_engine.model import Document, Moment
 from backup_engine.tiers import Tier
 
@@ -15,6 +16,8 @@ class PlaceStanding(Document):
     :param newest_good: name of the newest good backup there
     :param newest_good_at: when reading it began
     :param behind: seconds between the newest good backup of any place and the newest here; None: nothing is here
+    :param pruned: what the last pruning here did; None: there was none
+    :param quarantined: how much lies here that is not what a backup can be
     """
 
     url: str
@@ -25,6 +28,8 @@ class PlaceStanding(Document):
     behind: float | None = None
     backups: int = 0
     bytes: int = 0
+    pruned: PruningGlance | None = None
+    quarantined: int = 0
 
 
 class Protection(Document):

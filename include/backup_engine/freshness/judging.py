@@ -11,6 +11,7 @@ from backup_engine.freshness.concerns import Concern
 from backup_engine.freshness.judgement import Judgement
 from backup_engine.freshness.judging_places import judge_places
 from backup_engine.freshness.judging_points import judge_points
+from backup_engine.freshness.judging_pruning import judge_pruning
 from backup_engine.freshness.judging_runs import judge_runs
 from backup_engine.freshness.judging_sizes import judge_sizes
 from backup_engine.freshness.measures import Measure
@@ -32,7 +33,8 @@ def judge(
     :param measures: what each place held on earlier days, by its url; without them nothing is said to have vanished
     """
     case = Case(deployment, sighting, protection(deployment, sighting), good_points(sighting), measures)
-    concerns = (*judge_points(case), *judge_places(case), *judge_runs(case), *judge_sizes(case))
+    said = (judge_points(case), judge_places(case), judge_runs(case), judge_sizes(case), judge_pruning(case))
+    concerns = [concern for judged in said for concern in judged]
     return Judgement(protection=case.protection, concerns=tuple(sorted(concerns, key=_worst_first)))
 
 

@@ -28,7 +28,7 @@ def judge_places(case: Case) -> Iterator[Concern]:
         yield from _clock(place)
         yield from _future(place)
         if place.copy_of_it:
-            yield from _behind(case, place)
+            yield from _behind(case, place) or _gaps(case, place)
     if not case.deployment.copies:
         yield _one_place(case)
 
@@ -85,18 +85,18 @@ def _unreadable(place: PlaceSighting) -> Iterator[Concern]:
         )
 
 
-def _behind(case: Case, place: PlaceSighting) -> Iterator[Concern]:
+def _behind(case: Case, place: PlaceSighting) -> tuple[Concern, ...]:
     waiting = _waiting(case, place)
     if not waiting:
-        return
+        return ()
     allowed = parse_cron(case.terms.sync).longest_gap() + _COPYING + 2 * usual_length(case.points)
     first = max([waiting[-1].captured_at, *([place.created_at] if place.created_at else [])])
     if case.since(first) <= allowed:
-        return
+        return ()
     here = newest_good(place)
     has = f"its newest is {here.name} of {wording.moment(here.started_at)}" if here else "it holds no good backup"
     lacking = wording.count(len(waiting), "newer good backup")
-    yield Concern(
+    behind = Concern(
         kind=ConcernKind.COPY_BEHIND,
         severity=Severity.WARNING,
         subject=place.url,
@@ -107,6 +107,27 @@ def _behind(case: Case, place: PlaceSighting) -> Iterator[Concern]:
         remedy=f"Look at the newest run of {case.dag('sync')} and trigger it again, or run: vectorizer-backup sync "
         f"--deployment {case.deployment.name}",
         since=first + allowed,
+    )
+    return (behind,)
+
+
+def _gaps(case: Case, place: PlaceSighting) -> Iterator[Concern]:
+    """Look whether the copy lacks older ones for longer than pruning waits: they go when a person says so, or never."""
+    grace = case.deployment.retention.copy_grace
+    known, kept = {one.name for one in place.backups}, case.sighting.primary.backups
+    missing = [one for one in kept if one.good and one.name not in known and case.since(one.captured_at) > grace]
+    if not missing or (place.created_at is not None and case.since(place.created_at) <= grace):
+        return
+    yield Concern(
+        kind=ConcernKind.COPY_BEHIND,
+        severity=Severity.WARNING,
+        subject=place.url,
+        found=f"{began(shown(place))} lacks {wording.count(len(missing), 'good backup')} that the primary store has "
+        f"({wording.listing((one.name for one in missing), most=3)}) for more than {spoken(grace)}.",
+        risk="If the primary store is lost, so are they. When they have had their time, somebody is asked whether they "
+        "go without a copy.",
+        remedy=f"Look at the newest run of {case.dag('sync')} and trigger it again, or run: vectorizer-backup sync "
+        f"--deployment {case.deployment.name}",
     )
 
 

@@ -33,8 +33,10 @@ _WITHOUT: Mapping[str, str] = {
     "sync": "What a copy lacks is not brought there.",
     "restore": "A restore that is triggered in Airflow waits for ever.",
     "after_restore": "What restores replaced is not let go of, and takes the server's memory.",
+    "pruning": "Backups that have had their time stay, and the store grows until it is full.",
 }
-_OF_NOTE = frozenset({"after_restore"})
+_OF_NOTE = frozenset({"after_restore", "pruning"})
+"""Others tell when it matters: a restore that finds no room, a store that nothing was pruned from for long."""
 
 _MADE_BY: Mapping[BackupKind, tuple[str, ...]] = {
     BackupKind.FULL: ("full_backup", "incremental_backup"),

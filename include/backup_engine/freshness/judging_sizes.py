@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import takewhile
 from statistics import median
 
@@ -24,6 +24,7 @@ _VECTORS_MATTER = 1_000
 
 _WEEK = timedelta(days=7)
 _VANISHED = 3  # backups
+_MANY = 50  # backups: so many are told of even where most are left
 _FILLED = 1_000_000_000  # bytes
 _FULLS_A_DAY = 5
 _ROOM = 2  # further backups that there is to be room for
@@ -93,24 +94,31 @@ def _compared(newest: BackupGlance, earlier: Sequence[BackupGlance], vectors: fl
 
 
 def _vanished(case: Case, place: PlaceSighting) -> Iterator[Concern]:
-    """Look whether backups went that nobody prunes: that takes them one by one."""
-    held = [one for one in _recent(case, place) if one.backups]
-    most = max(held, key=lambda one: (one.backups, one.at), default=None)
+    """Look whether backups went that no pruning took."""
+    held = [(one.backups - _pruned(place, one.at), one) for one in _recent(case, place) if one.backups]
+    expected, most = max(held, key=lambda one: (one[0], one[1].at), default=(0, None))
     left = len(place.backups)
-    if most is None or most.backups - left < min(_VANISHED, most.backups) or left > most.backups / 2:
+    gone = expected - left
+    if most is None or gone < max(1, min(_VANISHED, expected)) or (left > expected / 2 and gone < _MANY):
         return
+    pruned = most.backups - expected
+    but = f", of which {pruned:,} were pruned" if pruned else ""
     yield Concern(
         kind=ConcernKind.STORE_SHRANK,
         severity=Severity.WARNING if left else Severity.CRITICAL,
         subject=place.url,
         found=f"{began(shown(place))} holds {wording.count(left, 'backup')}; on "
         f"{wording.moment(most.at)} it held {most.backups:,} ({wording.size(most.bytes)}, now "
-        f"{wording.size(place.bytes)}).",
+        f"{wording.size(place.bytes)}){but}.",
         risk="Points in time that were promised cannot be restored any more, and what took them may take the others.",
-        remedy="If somebody shortened the retention or cleaned up, all is well. If not, stop what deletes there (a "
+        remedy="If somebody cleaned up by hand, all is well. If not, stop what deletes there (a "
         "bucket's lifecycle rule, a script, a person), and bring them back from a place that has them: "
         f"vectorizer-backup sync --deployment {case.deployment.name} --direction both",
     )
+
+
+def _pruned(place: PlaceSighting, since: datetime) -> int:
+    return sum(one.deleted for one in place.prunings if one.at >= since)
 
 
 def _filled(case: Case, place: PlaceSighting) -> Iterator[Concern]:

@@ -91,6 +91,11 @@ METRICS: Mapping[str, Metric] = {
         _gauge("place_behind_seconds", "seconds", "How much older the store's newest good backup is.", _PLACE),
         _gauge("place_backups", "", "Backups in the store, good or not.", _PLACE),
         _gauge("place_size_bytes", "bytes", "What lies where backups lie in the store.", _PLACE),
+        _gauge("place_quarantined", "", "What lies in the store and is not what a backup can be.", _PLACE),
+        _gauge("place_pruned_timestamp_seconds", "seconds", "When the store was last pruned.", _PLACE),
+        _gauge("place_pruned_kept", "", "Backups that the last pruning of the store kept.", _PLACE),
+        _gauge("place_pruned_deleted", "", "Backups that the last pruning of the store deleted.", _PLACE),
+        _gauge("place_pruned_freed_bytes", "bytes", "What the last pruning of the store made room for.", _PLACE),
         _gauge("copies", "", "Copies that every good backup should have."),
         _gauge("copies_behind", "", "Copies that do not hold the newest good backup, or cannot be read."),
         _gauge(

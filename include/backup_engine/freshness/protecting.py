@@ -108,4 +108,6 @@ def _standing(place: PlaceSighting, newest: BackupGlance | None) -> PlaceStandin
         behind=behind,
         backups=len(place.backups),
         bytes=place.bytes,
+        pruned=next(iter(place.prunings), None),
+        quarantined=len(place.quarantined) + len(place.future) + len(place.unreadable),
     )

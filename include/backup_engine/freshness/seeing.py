@@ -15,6 +15,7 @@ from backup_engine.deployment import Deployment
 from backup_engine.errors import UnknownFormat
 from backup_engine.freshness.clocks import clock_ahead
 from backup_engine.freshness.glancing import glance_at_restore, glance_at_standby, glances, held_by
+from backup_engine.freshness.retaining import LATELY, overdue, pruned, sort_out
 from backup_engine.freshness.scoping import of_scope
 from backup_engine.freshness.sighting import PlaceSighting, RestoreGlance, ServerSighting, StandbyGlance
 from backup_engine.model import Clock, CollectionState, ServerFacts
@@ -62,20 +63,24 @@ def see_place(root: str, deployment: Deployment, open_root: Callable[[str], Stor
     store = open_root(root)
     identity = identity_for(store, deployment.name)
     catalog, now = Catalog(store, clock), clock()
-    present = [one for one in catalog.backups() if one.captured_at <= now + CLOCK_TOLERANCE]
-    ahead = clock_ahead(present, catalog.listed)
-    good = catalog.newest_good()
+    believed, strange = sort_out(catalog, deployment.name, now)
+    ahead = clock_ahead(believed, catalog.listed)
+    good, primary, done = catalog.newest_good(), root == deployment.root, pruned(store)
+    late = primary and (not done or now - done[0].at > LATELY)
     sighting = PlaceSighting(
         url=parse_address(root).url,
-        copy_of_it=root != deployment.root,
+        copy_of_it=not primary,
         created_at=identity.created_at,
-        backups=glances(present, catalog.backups()),
+        backups=glances(believed, believed),
         future=tuple(_from_the_future(catalog.backups(), now)),
         unreadable=catalog.unreadable,
         bytes=sum(catalog.sizes.values()),
         free_bytes=store.free_bytes(),
         clock_ahead=None if ahead is None else ahead.total_seconds(),
-        standby=_standby(store, deployment) if root == deployment.root else None,
+        standby=_standby(store, deployment) if primary else None,
+        prunings=done,
+        quarantined=strange,
+        overdue=overdue(believed, deployment, identity.store_id, now) if late else 0,
     )
     return SeenPlace(sighting, tuple(_restores(store, catalog)), good.manifest if good else None)
 

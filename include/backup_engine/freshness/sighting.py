@@ -64,6 +64,21 @@ class StandbyGlance(Document):
     wrong: tuple[str, ...] = ()
 
 
+class PruningGlance(Document):
+    """A pruning that was carried out.
+
+    :param at: when it ended
+    :param kept: backups that it left
+    :param deleted: backups that it took away
+    :param freed: bytes of their archives
+    """
+
+    at: Moment
+    kept: int
+    deleted: int
+    freed: int
+
+
 class PlaceSighting(Document):
     """One store.
 
@@ -78,6 +93,10 @@ class PlaceSighting(Document):
     :param free_bytes: None where the store knows no limit
     :param clock_ahead: its clock minus ours when something was last written there; None where nothing tells
     :param standby: what it remembers of the standby; None: there is none, or this is a copy
+    :param prunings: the newest first, as far back as sizes are compared
+    :param quarantined: what is no backup of this deployment, or cannot be what it says: a sentence each; nothing that
+        is among ``future`` or ``unreadable``
+    :param overdue: backups that the retention would let go of; looked for only where nothing was pruned for long
     """
 
     url: str
@@ -92,6 +111,9 @@ class PlaceSighting(Document):
     free_bytes: int | None = None
     clock_ahead: float | None = None
     standby: StandbyGlance | None = None
+    prunings: tuple[PruningGlance, ...] = ()
+    quarantined: tuple[str, ...] = ()
+    overdue: int = 0
 
 
 class ServerSighting(Document):

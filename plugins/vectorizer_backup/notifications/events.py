@@ -12,6 +12,7 @@ from vectorizer_backup.dag_defaults import (
     AFTER_RESTORE,
     FULL_BACKUP,
     INCREMENTAL_BACKUP,
+    PRUNING,
     RESTORE,
     STANDBY,
     SYNC,
@@ -30,12 +31,14 @@ _AT_RISK: Mapping[str, str] = {
     AFTER_RESTORE: "What a restore replaced still takes the server's memory, or has not been brought back.",
     SYNC: "A backup that lies in one place only is lost with that place.",
     STANDBY: "The standby lacks what was written since it was last brought up to date.",
+    PRUNING: "Nothing that is needed is lost; backups that have had their time stay, and the store grows.",
 }
 _WHEN_LATE: Mapping[str, str] = {
     FULL_BACKUP: "Until it ends, what was written since the newest good backup cannot be restored.",
     INCREMENTAL_BACKUP: "Until it ends, what was written since the newest good backup cannot be restored.",
     VERIFICATION: "Until it ends, nothing says that the backups it was to read are still right.",
     RESTORE: "It takes longer than was promised to have the data back.",
+    PRUNING: "Until it ends, backups that have had their time stay, and the store grows.",
     STANDBY: "Until it ends, the standby lacks what was written since it was last brought up to date.",
 }
 _OF: Mapping[ConcernKind, str] = {

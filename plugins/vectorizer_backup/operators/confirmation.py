@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator, TriggerRule
+from airflow.sdk import Asset, BaseOperator, TriggerRule
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
@@ -29,6 +29,7 @@ class ConfirmGoodBackupOperator(BaseOperator):
 
     :param tickets: from ``PlanCaptureOperator``
     :param facts: from ``CommitBackupOperator``
+    :param asset: gets an event if it has; None: nobody waits for one
     """
 
     template_fields: Sequence[str] = ("tickets", "facts")
@@ -39,11 +40,13 @@ class ConfirmGoodBackupOperator(BaseOperator):
         *,
         tickets: Sequence[Mapping[str, object]] | None,
         facts: Mapping[str, object] | None,
+        asset: Asset | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(trigger_rule=TriggerRule.ALL_DONE, **kwargs)
+        super().__init__(trigger_rule=TriggerRule.ALL_DONE, outlets=[asset] if asset else [], **kwargs)
         self.tickets = tickets
         self.facts = facts
+        self.asset = asset
 
     def execute(self, context: Context) -> None:
         """Look for the backup.
@@ -66,6 +69,8 @@ class ConfirmGoodBackupOperator(BaseOperator):
         figures = f"{wording.count(facts.vectors, 'vector')}, {wording.size(facts.bytes)}"
         self.log.info("%s is good (%s) and was verified at %s", backup.name, figures, verified)
         self._require_copies(facts)
+        if self.asset is not None:
+            context["outlet_events"][self.asset].extra = facts.as_json()
 
     def _require_copies(self, facts: BackupFacts) -> None:
         from vectorizer_backup.connecting import store_of_ticket

@@ -10,7 +10,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupState
-from vectorizer_backup.dag_defaults import COPY_TIMEOUT, copies_asset, url_of
+from vectorizer_backup.dag_defaults import copies_asset, url_of
+from vectorizer_backup.limits import COPY_TIMEOUT
 from vectorizer_backup.links import BackupPlaceLink
 from vectorizer_backup.progress import ProgressLog
 from vectorizer_backup.tickets import BackupFacts

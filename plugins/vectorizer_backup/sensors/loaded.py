@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator, PokeReturnValue
 
 from backup_engine.errors import NoGoodBackup, TransientError
-from vectorizer_backup.dag_defaults import POKE_INTERVAL, SILENCE_TIMEOUT
 from vectorizer_backup.forms import refuse_unknown_fields
 from vectorizer_backup.hooks.vectorizer import VectorizerHook
+from vectorizer_backup.limits import POKE_INTERVAL, SILENCE_TIMEOUT
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -48,6 +48,8 @@ _PHRASES: Mapping[ConcernKind, _Phrases] = {
     K.MANIFEST_UNREADABLE: _Phrases("manifests cannot be read in {}", "all manifests can be read again in {}"),
     K.COPY_BEHIND: _Phrases("copy {} is behind", "copy {} has caught up"),
     K.STANDBY_BEHIND: _Phrases("standby is behind", "standby has caught up"),
+    K.QUARANTINED: _Phrases("backups that cannot be what they say in {}", "nothing is in quarantine any more in {}"),
+    K.PRUNING_OLD: _Phrases("nothing was pruned for too long", "old backups are pruned again"),
     K.ONE_PLACE: _Phrases("all backups lie in one place", "backups lie in several places again"),
     K.STORE_GREW: _Phrases("backups grew oddly in {}", "size of backups is usual again in {}"),
     K.STORE_SHRANK: _Phrases("backups shrank or vanished in {}", "size of backups is usual again in {}"),
@@ -64,6 +66,7 @@ _PURPOSES: Mapping[str, str] = {
     "sync": "copying",
     "standby": "standby",
     "after_restore": "clean-up after a restore",
+    "pruning": "pruning",
 }
 
 _ON = frozenset({K.RUN_FAILED, K.RUN_LATE, K.DAG_MISSING, K.DAG_PAUSED, K.NO_RUN})
