@@ -106,7 +106,10 @@ def restoring(store):
 def pruning(store):
     [*store.list("")]
     [*store.read("daily/backup.json")]
-    store.create("leases/prune.json", [b"0"])
+    store.create("leases/pruning.json", [b"0"])
+    store.create(".staging/clock-1", [b""])
+    store.create("daily/backup.records/withdrawal-1.json", [b"{}"])
+    store.create("prunings/1.json", [b"{}"])
     [*store.read(".staging/restore-1/plan.json")]
     store.delete(["daily/backup.json", ".staging/restore-1/plan.json"])
 
