@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from backup_engine.lease import acquire
+from backup_engine.model import system_clock
+from backup_engine.pruning.executing import LEASE
 from backup_engine.storage.identity import init_store
 from backup_engine.storage.local import LocalStore
 from tests.engine.captures import STORE_ID, Time, capture
@@ -151,6 +154,26 @@ def test_a_deployment_prunes_its_copies_after_the_primary_by_their_own_policy(pl
     assert [one["store"] for one in outcome.document["copies"]] == [url(place, "copy")]
     assert run("sync", "--deployment", deployment).code == 0
     assert set(names(place)) == kept, "the sync brought back what was pruned"
+
+
+def test_a_question_without_a_terminal_names_the_option_that_answers_it(place, deployment, run, monkeypatch):
+    monkeypatch.setattr("os.isatty", lambda _: False)
+    outcome = run("prune", "--deployment", deployment)
+    assert outcome.code == 1
+    assert "with --approve" in outcome.err
+    assert "--yes" not in outcome.err
+    assert len(names(place)) == DAYS
+
+
+def test_a_copy_that_somebody_else_prunes_is_told_beside_what_the_primary_came_to(place, deployment, run):
+    copy = LocalStore(place / "copy" / "production")
+    with acquire(copy, LEASE, "another run", timedelta(minutes=5), system_clock):
+        outcome = run("prune", "--deployment", deployment, "--approve", "--json")
+    assert outcome.code == 1
+    assert len(outcome.document["report"]["deleted"]) == DAYS - len(names(place)) > 0
+    assert outcome.document["copies"] == []
+    assert "another run" in " ".join(outcome.document["problems"])
+    assert len(names(place, "copy")) == DAYS
 
 
 def test_a_copy_is_left_alone_while_the_primary_is_gone(place, deployment, run):

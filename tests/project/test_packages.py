@@ -75,7 +75,7 @@ def test_an_import_that_goes_the_other_way_is_found_by_every_contract(tree: Path
         "include/backup_engine/errors.py": "import airflow",
         "include/backup_engine/model.py": "import bench",
         "include/backup_engine/storage/contract.py": "import backup_engine.catalog",
-        "include/backup_engine/catalog.py": "import backup_engine.storage.local",
+        "include/backup_engine/catalog/catalog.py": "import backup_engine.storage.local",
         "sandbox/settings.py": "import backup_engine",
     }
     for name, line in wrong.items():

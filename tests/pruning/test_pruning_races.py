@@ -15,7 +15,7 @@ from backup_engine.commit import commit_capture
 from backup_engine.copies.copying import copy_backup
 from backup_engine.errors import BackupError, CaptureRefused, InvalidInput, LeaseHeld, LeaseLost
 from backup_engine.pruning.pinning import pin_backup
-from backup_engine.records import Withdrawal, write_record
+from backup_engine.records import Pin, Withdrawal, write_record
 from backup_engine.restore.journal import keep_plan
 from backup_engine.restore.planning import preview_restore
 from backup_engine.restore.request import RestoreRequest
@@ -126,6 +126,19 @@ def test_a_capture_that_commits_on_a_candidate_at_any_instant_of_a_pruning_makes
     assert 0 < len(made) < len(stores), "both orders were to be seen"
 
 
+def test_what_a_capture_came_to_build_on_is_spared_said_to_be_and_not_withdrawn_any_more(late):
+    (base,), reports = named("inc-2a"), []
+    for call in range(1, calls_of(prune_now) + 1):
+        store = prepared(now())
+        with suppress(BackupError):
+            report = pruned(Meanwhile(store, call, lambda store=store: late.stage(store)), now())
+            reports.append(report)
+            assert base not in {one.name for one in report.spared} or held(store, now())[base].withdrawal is None
+            assert all(one.withdrawal is None for one in held(store, now()).values())
+    said = {one.reason for report in reports for one in report.spared if one.name == base}
+    assert any("builds on it" in reason for reason in said)
+
+
 def test_a_pruning_at_any_instant_of_a_commit_on_a_candidate_leaves_a_whole_backup_or_none(late):
     def commit(store: Store) -> None:
         late.stage(store)
@@ -163,6 +176,45 @@ def test_a_pruning_that_slept_until_another_one_was_done_deletes_nothing_more():
             pruned(Meanwhile(store, call, takes_over), clock)
         assert_sound(store, clock)
         clock.now = now().now
+
+
+class Sleeper(Meanwhile):
+    """Runs the action right before one of the listings of a folder."""
+
+    def __init__(self, inner: Store, listing: int, action: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self.left, self.action = listing, action
+
+    def list(self, prefix: str):
+        self.left -= prefix == "incremental/"
+        if not self.left and prefix == "incremental/":
+            self.action()
+        return super().list(prefix)
+
+
+def test_a_pruning_whose_lease_was_taken_over_while_it_looked_deletes_nothing_that_the_other_one_kept():
+    (name,), kept = named("full-1"), 0
+    for listing in range(1, 12):
+        store, clock = prepared(), now()
+        store._clock, there = clock, [False]
+
+        def takes_over(store: MemoryStore = store, clock: Time = clock, there: list[bool] = there) -> None:
+            clock.pass_by(hours=1)
+            backup = held(store, clock).get(name)
+            if backup is not None:
+                ends = clock() + timedelta(days=1)
+                record = Pin(at=clock(), token="pin", by="anna", why="an audit", until=ends)
+                write_record(store, backup.folder, name, record)
+            with suppress(LeaseHeld):
+                pruned(store, clock, "p2")
+            there[:] = [name in held(store, clock)]
+
+        with suppress(BackupError):
+            pruned(Sleeper(store, listing, takes_over), clock)
+        if there[0]:
+            kept += 1
+            assert_restorable(store, clock, named(*KEPT, "full-1"))
+    assert kept > 3
 
 
 def test_what_is_pinned_at_any_instant_of_a_pruning_is_kept_or_the_pin_refused():

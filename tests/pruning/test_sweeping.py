@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from backup_engine.archive.manifest import Folder
+from backup_engine.archive.manifest import Folder, archive_key, sidecar_key
 from backup_engine.names import Place, Reservation, pointer_key, reservation_key
 from backup_engine.pruning.journal import PLANS
 from backup_engine.pruning.planning import plan_pruning
+from backup_engine.records import Withdrawal, write_record
 from backup_engine.storage.contract import Store
 from backup_engine.storage.memory import MemoryStore
 from tests.engine.captures import Time, keys
-from tests.pruning.scene import KEPT, assert_nothing_left, assert_restorable, named, now, prepared, pruned, site
+from tests.engine.meanwhile import Meanwhile
+from tests.engine.places import objects
+from tests.pruning.scene import KEPT, assert_nothing_left, assert_restorable, held, named, now, prepared, pruned, site
 from tests.storage.faulty import survivors
 
 RUN = "fedcba9876543210"
@@ -104,6 +109,43 @@ def test_an_archive_without_a_manifest_stays(store, clock, why):
     assert ARCHIVE in keys(store)
     quarantine = {one.key for one in plan_pruning(site(store), clock).quarantine}
     assert (ARCHIVE in quarantine) is (why != "it is new")
+
+
+class ComesBack(Meanwhile):
+    """A manifest is written while the sweep lists the store, when its folder was listed: a copy that took its time."""
+
+    def __init__(self, inner: Store, key: str, content: bytes) -> None:
+        super().__init__(inner)
+        self.key, self.content, self.sweeping = key, content, False
+
+    def list(self, prefix: str):
+        if self.sweeping and prefix == f"{Folder.INCREMENTAL}/":
+            self.inner.create(self.key, [self.content])
+        self.sweeping = prefix == PLANS or (self.sweeping and prefix != f"{Folder.INCREMENTAL}/")
+        return super().list(prefix)
+
+
+@pytest.mark.parametrize("withdrawn", [False, True])
+def test_an_archive_that_becomes_a_backup_while_it_is_looked_at_stays(clock, withdrawn):
+    store = prepared(clock, made=Time(clock() - timedelta(days=2)))
+    backup = held(store, clock)[next(iter(named("full-3")))]
+    key = sidecar_key(backup.folder, backup.name)
+    content = objects(store)[key]
+    if withdrawn:
+        record = Withdrawal(at=clock(), token="w", plan="p", reason="old")
+        write_record(store, backup.folder, backup.name, record)
+    store.delete([key])
+    pruned(ComesBack(store, key, content), clock)
+    assert archive_key(backup.folder, backup.name) in keys(store)
+
+
+def test_a_name_that_nothing_has_stays_for_a_day(store, clock):
+    reserve(store, clock, hours=23)
+    pruned(store, clock)
+    assert {reservation_key(NAME), pointer_key(RUN)} <= {*keys(store)}
+    clock.pass_by(hours=2)
+    pruned(store, clock, "p2")
+    assert not {reservation_key(NAME), pointer_key(RUN)} & {*keys(store)}
 
 
 def test_words_about_a_backup_that_was_deleted_meanwhile_are_swept(store, clock):

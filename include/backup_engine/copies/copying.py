@@ -7,6 +7,7 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from backup_engine import wording
 from backup_engine.archive.manifest import Folder, archive_key, sidecar_key
 from backup_engine.archive.reading import load_sidecar
 from backup_engine.backup import Backup
@@ -21,6 +22,7 @@ from backup_engine.records import (
     UnreadableRecord,
     Verification,
     VerificationLevel,
+    Withdrawal,
     read_records,
     write_record,
 )
@@ -65,11 +67,13 @@ def copy_backup(
     :param to: the target's address; connection and options are not written down
     :raises DamagedArchive: the source is not what its manifest says, or the target does not give back what was written
     :raises ObjectExists: the target holds another backup under this name, or another run is about to make one
-    :raises InvalidInput: both are the same store, or stores of different deployments
+    :raises InvalidInput: both are the same store, or stores of different deployments; or the source is about to delete
+        the backup
     :raises ObjectNotFound: the source has no such backup (any more)
     """
     address = parse_address(to).url
     passage = begin_passage(folder, name, source, target, clock, token, progress)
+    _check_not_withdrawn(passage)
     known = passage.recorded()
     copied, compared = _bring(passage, known=known)
     _bring_records(passage)
@@ -81,6 +85,17 @@ def copy_backup(
         with suppress(ObjectExists):  # this very attempt wrote it, and did not hear so
             write_record(source, folder, name, record)
     return CopyReport(name=name, bytes=passage.facts.bytes, copied=copied, compared=compared)
+
+
+def _check_not_withdrawn(passage: Passage) -> None:
+    read = read_records(passage.source, passage.folder, passage.name)
+    withdrawal = next((record for record in read if isinstance(record, Withdrawal)), None)
+    if withdrawal is not None:
+        raise InvalidInput(
+            f"{passage.name} is about to be deleted from {passage.source.url} since "
+            f"{wording.moment(withdrawal.at)} ({withdrawal.reason}); nothing was copied. The next pruning deletes "
+            "it or takes that back"
+        )
 
 
 def missing_bases(backup: Backup, backups: Backups, target: Store) -> tuple[Backup, ...]:

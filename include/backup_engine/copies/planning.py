@@ -163,7 +163,7 @@ def _plan(name: str, holders: list[_Holder], places: Sequence[Inventory], direct
         for one in holders
         if one not in same
     ]
-    if unasked := _not_asked_for(name, holders, places, direction):
+    if unasked := _withdrawn(name, same) or _not_asked_for(name, holders, places, direction):
         found.left.append(unasked)
         return found
     for rank, target in enumerate(places):
@@ -184,6 +184,11 @@ def _meant(holders: list[_Holder]) -> _Holder:
 
 def _same(one: _Holder, other: _Holder) -> bool:
     return one.held.backup.outline == other.held.backup.outline
+
+
+def _withdrawn(name: str, same: list[_Holder]) -> str | None:
+    where = wording.listing(one.place.place for one in same if one.held.backup.withdrawal)
+    return f"{name} is about to be deleted from {where}, and brought nowhere" if where else None
 
 
 def _not_asked_for(name: str, holders: list[_Holder], places: Sequence[Inventory], direction: Direction) -> str | None:

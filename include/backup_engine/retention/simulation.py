@@ -15,9 +15,6 @@ from backup_engine.outline import HangsOn, Outline
 from backup_engine.retention.planning import Setting, plan_retention
 from backup_engine.retention.policy import Policy
 
-_STEP = timedelta(days=7)
-"""How often is pruned here. What is left does not depend on it; the product prunes after every day's full."""
-
 _DAY = timedelta(days=1)
 BANDS = (
     ("the last day", _DAY),
@@ -38,6 +35,8 @@ class Course:
     :param incremental: cron schedule of incrementals, UTC; None: none are made
     :param full_bytes: of a full's archive
     :param increment_bytes: of an incremental's
+    :param step: how often is pruned; what is left does not depend on it, the time it takes does. The product prunes
+        after every day's full
     """
 
     policy: Policy
@@ -47,6 +46,7 @@ class Course:
     increment_bytes: int
     begin: datetime
     end: datetime
+    step: timedelta = timedelta(days=7)
 
 
 class Sample(Document):
@@ -101,7 +101,7 @@ def simulate(course: Course) -> Simulation:
     following = next(coming, None)
     at = course.begin
     while at < course.end:
-        at = min(at + _STEP, course.end)
+        at = min(at + course.step, course.end)
         while following is not None and following.captured_at < at:
             there.append(following)
             following = next(coming, None)

@@ -26,6 +26,7 @@ from typing import Protocol, runtime_checkable
 from backup_engine.errors import DamagedArchive, HostileArchive, InvalidInput, UnsafeKey
 
 _SEGMENT = re.compile(r"[A-Za-z0-9._-]{1,200}\Z")
+_PLAIN = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}/)*[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\Z")  # no dot in front
 _KEY_LENGTH = 900  # S3 takes 1,024 bytes; a prefix of the store's own comes in front
 
 READ_CHUNK = 1 << 20
@@ -131,7 +132,7 @@ def checked_key(key: str) -> str:
 
     :raises UnsafeKey: it is empty, too long, or has a segment that is not plain
     """
-    if len(key) > _KEY_LENGTH or not all(is_segment(part) for part in key.split("/")):
+    if len(key) > _KEY_LENGTH or not (_PLAIN.match(key) or all(is_segment(part) for part in key.split("/"))):
         raise UnsafeKey(f"{key!r} is not a key: segments of A-Z a-z 0-9 . _ - were expected, separated by '/'")
     return key
 

@@ -64,11 +64,10 @@ def _take_objects_out(response_dict: dict[str, Any], customized_response_dict: d
     page = Xml.fromstring(response_dict["body"])  # noqa: S314 - as botocore reads it; expat bounds entities itself
     space = page.tag.partition("}")[0] + "}" if page.tag.startswith("{") else ""
     contents = page.findall(f"{space}Contents")
-    read = [{name: one.findtext(space + name) for name in ("Key", "Size", "LastModified")} for one in contents]
-    if not all(all(one.values()) for one in read):
+    read = [{field.tag[len(space) :]: field.text for field in one} for one in contents]
+    if not all(one.get("Key") and one.get("Size") and one.get("LastModified") for one in read):
         return  # botocore's own reader says what is wrong with it
-    for one in contents:
-        page.remove(one)
+    page[:] = [one for one in page if one.tag != f"{space}Contents"]
     response_dict["body"] = Xml.tostring(page)
     if read:
         customized_response_dict["Contents"] = [{**one, "Size": int(one["Size"] or 0)} for one in read]
