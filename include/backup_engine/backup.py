@@ -106,7 +106,8 @@ class Backup:
     @property
     def damaged(self) -> bool:
         """The last verification, at whatever level, found it damaged."""
-        return bool(self.verifications) and not self.verifications[-1].passed
+        last = next((record for record in reversed(self.records) if isinstance(record, Verification)), None)
+        return last is not None and not last.passed
 
     @property
     def verified_at(self) -> datetime | None:

@@ -10,6 +10,7 @@ from backup_engine import wording
 from backup_engine.archive.manifest import CollectionSummary, Content
 from backup_engine.backup import Backup
 from backup_engine.errors import BrokenChain
+from backup_engine.outline import HangsOn
 
 LONGEST = 64
 """Links a chain has at most; one of our own making has 18 after 100,000 deltas."""
@@ -122,6 +123,21 @@ def lacking(backup: Backup, backups: Backups) -> str | None:
                 known.add(found.name)
                 waiting.append(found)
     return None
+
+
+def unbroken(backups: Backups) -> frozenset[str]:
+    """Name the backups of which ``lacking`` has nothing to say, all at once. A base is never younger than what hangs on
+    it, and its number is lower.
+    """
+    found: set[str] = set()
+    for one in sorted(backups.values(), key=lambda one: (one.captured_at, one.outline.number)):
+        if all(base.name in found and _usable(backups[base.name], base) for base in one.outline.bases):
+            found.add(one.name)
+    return frozenset(found)
+
+
+def _usable(backup: Backup, base: HangsOn) -> bool:
+    return (backup.folder, backup.outline.run_key) == (base.folder, base.run_key) and not backup.damaged
 
 
 def bases_of(backup: Backup) -> frozenset[str]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from backup_engine.archive.manifest import BackupKind, BackupState
 from backup_engine.backup import Backup
-from backup_engine.chain import bases_of, by_name
+from backup_engine.chain import bases_of, by_name, lacking, unbroken
 from backup_engine.retention.periods import PERIODS, local
 from backup_engine.retention.planning import is_sound
 from backup_engine.retention.policy import Policy, Slots
@@ -168,6 +168,12 @@ def test_without_the_rules_that_keep_it_a_backup_goes(history, policy):
     }
     newest_day = {one.name for one in plan(history, bare).keep}
     assert all(name in gone(plan(history, bare)) for name in slots_only - newest_day)
+
+
+@given(histories(), st.sampled_from(JUNK))
+def test_all_at_once_the_same_chains_are_unbroken_as_one_by_one(history, what):
+    known = by_name([*history, _junk("junk", END, what)])
+    assert unbroken(known) == {name for name, one in known.items() if lacking(one, known) is None}
 
 
 def test_the_checks_above_catch_a_planner_that_counts_from_now():

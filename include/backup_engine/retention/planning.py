@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from backup_engine import wording
 from backup_engine.archive.manifest import BackupKind
 from backup_engine.backup import Backup
-from backup_engine.chain import Backups, bases_of, by_name, lacking
+from backup_engine.chain import Backups, bases_of, by_name, lacking, unbroken
 from backup_engine.retention import rules
 from backup_engine.retention.plan import Kept, LetGo, Quarantined, RetentionPlan
 from backup_engine.retention.policy import Policy
@@ -75,7 +75,8 @@ def plan_retention(
     """
     every = sorted(backups, key=lambda one: (one.captured_at, one.name), reverse=True)
     known = by_name(every)
-    sound = [one for one in every if is_sound(one, known)]
+    unhurt = unbroken(known)
+    sound = [one for one in every if one.name in unhurt and one.good_whole and not one.damaged]
     anchor = sound[0].captured_at if sound else None
     reasons = _closed(_reasons(every, sound, policy, anchor, now, setting), known)
     going = [one for one in every if one.name not in reasons]
@@ -164,13 +165,13 @@ def _leaves_first(every: Sequence[Backup]) -> Iterator[Backup]:
     hanging = dict.fromkeys((one.name for one in every), 0)
     for name in chain.from_iterable(bases_of(one) for one in every):
         hanging[name] = hanging.get(name, 0) + 1
-    left, known = {one.name: one for one in every}, by_name(every)
+    left = {one.name: one for one in every}
     while left:
-        free = [one for one in left.values() if not hanging[one.name]] or [*left.values()]  # a circle ends, too
-        for one in free:
-            del left[one.name]
-            for name in bases_of(one) & known.keys():
-                hanging[name] -= 1
+        free = [name for name in left if not hanging[name]] or [*left]  # a circle ends, too
+        for name in free:
+            one = left.pop(name)
+            for base in bases_of(one):
+                hanging[base] -= 1
             yield one
 
 
