@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-WIDTH = 152
+WIDTH = 168
 PROD = """
   prod:
     tier: production
