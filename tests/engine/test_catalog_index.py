@@ -152,8 +152,10 @@ def test_a_lying_index_is_caught_by_whoever_reads_the_manifest_and_never_believe
         lambda content: content.update(version=2),
         lambda content: content.update(format="else"),
         lambda content: content.update(more=1),
+        lambda content: content["backups"][7].update(more=1),
+        lambda content: content["backups"][7].pop("outline"),
     ],
-    ids=["another release", "another version", "another format", "an unknown field"],
+    ids=["another release", "another version", "another format", "an unknown field", "one deeper down", "a hole"],
 )
 def test_an_index_of_another_make_is_ignored_and_written_anew(change):
     store = holding()

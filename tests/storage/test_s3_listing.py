@@ -60,8 +60,9 @@ def test_what_is_expected_and_there_costs_a_page_for_each_thousand(held):
         lambda keys: [f"daily/a{number:05d}" for number in range(5_000)],
         lambda keys: [f"daily/z{number:05d}" for number in range(5_000)],
         lambda keys: [key for key in keys if ".records/" in key] * 2,
+        lambda keys: ["daily/../\x00"] * 5_000,
     ],
-    ids=["nothing", "a third", "the end", "twice as many", "all before", "all behind", "in no order"],
+    ids=["nothing", "a third", "the end", "twice as many", "all before", "all behind", "in no order", "no keys"],
 )
 def test_whatever_was_expected_what_is_there_is_given(held, expected):
     store, keys, _ = held

@@ -6,6 +6,7 @@ import gc
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -15,7 +16,7 @@ from backup_engine import chain, wording
 from backup_engine.archive.manifest import BackupKind, Clear
 from backup_engine.backup import Backup
 from backup_engine.catalog.index import Known, load_index, write_index
-from backup_engine.catalog.loading import Holdings, load_holdings
+from backup_engine.catalog.loading import Holdings, list_holdings, load_holdings
 from backup_engine.chain import Backups
 from backup_engine.errors import BrokenChain, InvalidInput, UnknownBackup
 from backup_engine.model import Clock
@@ -45,15 +46,15 @@ class Catalog:
     :param trust_index: False: every manifest and record is read, as whoever deletes has to; the index is not touched
     """
 
-    def __init__(self, store: Store, clock: Clock, *, trust_index: bool = True, known: Known | None = None) -> None:
+    def __init__(self, store: Store, clock: Clock, *, trust_index: bool = True, before: Holdings | None = None) -> None:
         self._store = store
         self._clock = clock
         self._trust_index = trust_index
-        self._known = known
+        self._before = before
 
     def again(self) -> Catalog:
         """Give the catalog as it is now; what this one has read and the listing shows unchanged is not read again."""
-        return Catalog(self._store, self._clock, trust_index=self._trust_index, known=self._holdings.known)
+        return Catalog(self._store, self._clock, trust_index=self._trust_index, before=self._holdings)
 
     def backups(self) -> tuple[Backup, ...]:
         """Every backup, newest captured first; of one instant fulls first, then by name."""
@@ -177,10 +178,15 @@ class Catalog:
             return self._load()
 
     def _load(self) -> Holdings:
-        if self._known is not None or not self._trust_index:
-            return load_holdings(self._store, self._known or Known())
-        known = load_index(self._store)
-        found = load_holdings(self._store, known)
+        if self._before is not None:
+            return load_holdings(self._store, list_holdings(self._store, [*self._before.listed]), self._before.known)
+        if not self._trust_index:
+            return load_holdings(self._store, list_holdings(self._store, ()), Known())
+        index = load_index(self._store)
+        with ThreadPoolExecutor(1, thread_name_prefix="catalog-list") as aside:
+            listing = aside.submit(list_holdings, self._store, index.expected())
+            known = index.known()
+            found = load_holdings(self._store, listing.result(), known)
         gone = len(known) + found.learned - len(found.known)
         if max(found.learned, gone) > REWRITE:
             write_index(self._store, found.known)

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
+import msgspec
 from pydantic import Field, ValidationError
 
 from backup_engine import PRODUCT_VERSION
-from backup_engine.archive.manifest import records_prefix, sidecar_key
+from backup_engine.archive.manifest import Folder, archive_key, records_prefix, sidecar_key
 from backup_engine.errors import (
     DamagedArchive,
     HostileArchive,
@@ -60,18 +61,6 @@ class IndexedBackup(Document):
     records: tuple[IndexedRecord, ...] = ()
 
 
-class CatalogIndex(Document):
-    """The index as it is stored.
-
-    :param product_version: of the release that wrote it: another one reads everything again and writes its own
-    """
-
-    format: Literal["vectorizer-backup-index"] = "vectorizer-backup-index"
-    version: Literal[1] = 1
-    product_version: str
-    backups: tuple[IndexedBackup, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of manifests and records, by key, each with what the listing showed of it then."""
@@ -94,27 +83,79 @@ class Known:
         return len(self.outlines) + len(self.records)
 
 
-def load_index(store: Store) -> Known:
-    """Read the index; nothing is known where there is none, or one that cannot be used.
+class CatalogIndex(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The index as it is stored, each backup of it still as text: to read those takes nearly all of the time.
+
+    :param product_version: of the release that wrote it: another one reads everything again and writes its own
+    :param backups: an ``IndexedBackup`` each
+    """
+
+    product_version: str
+    backups: tuple[msgspec.Raw, ...]
+    format: Literal["vectorizer-backup-index"] = "vectorizer-backup-index"
+    version: Literal[1] = 1
+
+    def expected(self) -> list[str]:
+        """Tell which keys are probably there, sorted: in a tenth of the time that ``known`` takes."""
+        try:
+            return sorted(key for one in self.backups for key in _NAMES.decode(one).objects())
+        except msgspec.MsgspecError:  # forged or damaged
+            return []
+
+    def known(self) -> Known:
+        """Read what it says; nothing is known where any of it is forged or damaged."""
+        try:
+            backups = [IndexedBackup.model_validate_json(bytes(one)) for one in self.backups]
+        except ValidationError:
+            return Known()
+        keyed = ((sidecar_key(one.outline.folder, one.outline.name), one) for one in backups)
+        return Known(
+            outlines={key: (ListedObject(key, one.size, one.modified_at), one.outline) for key, one in keyed},
+            records=dict(_records(backups)),
+        )
+
+
+class _Named(msgspec.Struct):
+    folder: Folder
+    name: str
+
+
+class _Filed(msgspec.Struct):
+    file: str
+
+
+class _Names(msgspec.Struct):
+    """Of an ``IndexedBackup`` what makes keys."""
+
+    outline: _Named
+    records: tuple[_Filed, ...]
+
+    def objects(self) -> tuple[str, ...]:
+        folder, name = self.outline.folder, self.outline.name
+        prefix = records_prefix(folder, name)
+        return (archive_key(folder, name), sidecar_key(folder, name), *(prefix + one.file for one in self.records))
+
+
+_INDEX, _NAMES = msgspec.json.Decoder(CatalogIndex), msgspec.json.Decoder(_Names)
+_NOTHING = CatalogIndex(product_version=PRODUCT_VERSION, backups=())
+
+
+def load_index(store: Store) -> CatalogIndex:
+    """Read the index; an empty one where there is none, or one that cannot be used.
 
     :raises StoreUnavailable: the store does not answer
     """
     try:
-        index = CatalogIndex.model_validate_json(_decoded(read_bytes(store, INDEX_KEY, limit=INDEX_BYTES)))
-    except (ObjectNotFound, StoreDenied, HostileArchive, DamagedArchive, zlib.error, ValidationError):
+        index = _INDEX.decode(_decoded(read_bytes(store, INDEX_KEY, limit=INDEX_BYTES)))
+    except (ObjectNotFound, StoreDenied, HostileArchive, DamagedArchive, zlib.error, msgspec.MsgspecError):
         # Not there, not for us, damaged, forged, or of another release: manifests and records say the same.
-        return Known()
-    if index.product_version != PRODUCT_VERSION:
-        return Known()
-    return Known(
-        outlines={key: (ListedObject(key, one.size, one.modified_at), one.outline) for key, one in _keyed(index)},
-        records=dict(_records(index)),
-    )
+        return _NOTHING
+    return index if index.product_version == PRODUCT_VERSION else _NOTHING
 
 
 def write_index(store: Store, known: Known) -> None:
     """Write down what is known, in place of what is there."""
-    data = _encoded(_index_of(known))
+    data = _encoded(CatalogIndex(product_version=PRODUCT_VERSION, backups=tuple(_indexed(known))))
     if len(data) > INDEX_BYTES:
         return
     try:
@@ -140,32 +181,23 @@ def _decoded(data: bytes) -> bytes:
 
 def _encoded(index: CatalogIndex) -> bytes:
     packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
-    return packer.compress(index.model_dump_json().encode()) + packer.flush()
+    return packer.compress(msgspec.json.encode(index)) + packer.flush()
 
 
-def _keyed(index: CatalogIndex) -> Iterator[tuple[str, IndexedBackup]]:
-    return ((sidecar_key(one.outline.folder, one.outline.name), one) for one in index.backups)
-
-
-def _records(index: CatalogIndex) -> Iterator[tuple[str, tuple[ListedObject, Record]]]:
-    for backup in index.backups:
+def _records(backups: Iterable[IndexedBackup]) -> Iterator[tuple[str, tuple[ListedObject, Record]]]:
+    for backup in backups:
         prefix = records_prefix(backup.outline.folder, backup.outline.name)
         for one in backup.records:
             yield prefix + one.file, (ListedObject(prefix + one.file, one.size, one.modified_at), one.record)
 
 
-def _index_of(known: Known) -> CatalogIndex:
+def _indexed(known: Known) -> Iterator[msgspec.Raw]:
     beside: dict[str, list[IndexedRecord]] = {}
     for key, (info, record) in known.records.items():
         prefix, _, file = key.rpartition("/")
         one = IndexedRecord(file=file, size=info.size, modified_at=info.modified_at, record=record)
         beside.setdefault(f"{prefix}/", []).append(one)
-    return CatalogIndex(product_version=PRODUCT_VERSION, backups=tuple(_indexed(known.outlines.values(), beside)))
-
-
-def _indexed(
-    outlines: Iterable[tuple[ListedObject, Outline]], beside: Mapping[str, list[IndexedRecord]]
-) -> Iterator[IndexedBackup]:
-    for info, outline in outlines:
+    for info, outline in known.outlines.values():
         records = beside.get(records_prefix(outline.folder, outline.name), ())
-        yield IndexedBackup(size=info.size, modified_at=info.modified_at, outline=outline, records=tuple(records))
+        backup = IndexedBackup(size=info.size, modified_at=info.modified_at, outline=outline, records=tuple(records))
+        yield msgspec.Raw(backup.model_dump_json().encode())

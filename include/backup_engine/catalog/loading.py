@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from backup_engine.archive.manifest import Folder, archive_key, records_prefix
+from backup_engine.archive.manifest import Folder, records_prefix
 from backup_engine.backup import Backup
 from backup_engine.catalog.index import Known
 from backup_engine.catalog.manifests import Manifests
@@ -48,23 +48,26 @@ class Holdings:
     learned: int
 
 
-def load_holdings(store: Store, known: Known) -> Holdings:
-    """Read what a store holds.
+def list_holdings(store: Store, expected: Sequence[str]) -> Mapping[str, ListedObject]:
+    """List what lies where backups lie, by key.
+
+    :param expected: keys that are probably there, sorted
+    """
+    return {info.key: info for folder in Folder for info in _list(store, f"{folder.value}/", expected)}
+
+
+def _list(store: Store, prefix: str, expected: Sequence[str]) -> Iterator[ListedObject]:
+    if not isinstance(store, ListsExpected):
+        return store.list(prefix)
+    return store.list_expected(prefix, [key for key in expected if key.startswith(prefix)])
+
+
+def load_holdings(store: Store, listed: Mapping[str, ListedObject], known: Known) -> Holdings:
+    """Read what a listing shows.
 
     :param known: what need not be read where the listing shows it unchanged
     """
-    listed = {info.key: info for folder in Folder for info in _list(store, folder, known)}
     return _Loading(store, known, listed).load()
-
-
-def _list(store: Store, folder: Folder, known: Known) -> Iterator[ListedObject]:
-    prefix = f"{folder.value}/"
-    if not known or not isinstance(store, ListsExpected):
-        return store.list(prefix)
-    names = (outline.name for _, outline in known.outlines.values() if outline.folder is folder)
-    archives = (archive_key(folder, name) for name in names)
-    objects = (key for keys in (known.outlines, known.records) for key in keys if key.startswith(prefix))
-    return store.list_expected(prefix, sorted([*archives, *objects]))
 
 
 class _Loading:

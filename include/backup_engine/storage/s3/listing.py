@@ -34,10 +34,11 @@ def list_side_by_side(objects: Objects, layout: Layout, prefix: str, expected: S
     once; where something else is met, a part goes on until it has passed the beginning of the next. A server without
     an order that is known has no such parts, and is listed from one end to the other.
 
-    :param expected: keys that are probably there, sorted
+    :param expected: keys that are probably there, sorted; what is no key is passed over
     :raises UnsafeKey: it is no prefix
     """
-    cuts = [layout.spot(key).name for key in expected[PAGE - 1 :: PAGE]]
+    names = (layout.folder + key for key in expected[PAGE - 1 :: PAGE])
+    cuts = [name for name in names if layout.key(layout.bucket, name)]
     searched = layout.searched(prefix)
     if not cuts or len(searched) > 1:
         return list_objects(objects, layout, prefix)
