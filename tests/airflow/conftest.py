@@ -5,7 +5,9 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -91,30 +93,41 @@ def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vectorizer_backup.notifications.channels._PAUSE", 0.02)
 
 
-@pytest.fixture
-def alpha(tmp_path: Path) -> Iterator[object]:
-    """The server behind connection alpha: a sandbox of its own."""
-    from tests.airflow.places import running_server
+@pytest.fixture(scope="session")
+def sandboxes() -> Iterator[Callable[[str], object]]:
+    """Sandboxes by name, each started when it is first asked for: one that just started is not believed to have
+    loaded everything, and every test would wait for that.
+    """
+    from sandbox.process import SandboxProcess
 
-    with running_server(tmp_path / "alpha", "alpha") as server:
+    with ExitStack() as running:
+        yield lru_cache(lambda name: running.enter_context(SandboxProcess(HOME / "servers" / name)))
+
+
+@pytest.fixture
+def alpha(sandboxes) -> Iterator[object]:
+    """The server behind connection alpha, empty."""
+    from tests.airflow.places import lent
+
+    with lent(sandboxes("alpha"), "alpha") as server:
         yield server
 
 
 @pytest.fixture
-def beta(tmp_path: Path) -> Iterator[object]:
+def beta(sandboxes) -> Iterator[object]:
     """The server behind connection beta."""
-    from tests.airflow.places import running_server
+    from tests.airflow.places import lent
 
-    with running_server(tmp_path / "beta", "beta") as server:
+    with lent(sandboxes("beta"), "beta") as server:
         yield server
 
 
 @pytest.fixture
-def spare(tmp_path: Path) -> Iterator[object]:
+def spare(sandboxes) -> Iterator[object]:
     """The standby of deployment twin."""
-    from tests.airflow.places import running_server
+    from tests.airflow.places import lent
 
-    with running_server(tmp_path / "spare", "spare") as server:
+    with lent(sandboxes("spare"), "spare") as server:
         yield server
 
 

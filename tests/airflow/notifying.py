@@ -22,7 +22,7 @@ from uuid6 import uuid7
 
 from backup_engine.alerts.ledger import Ledger
 from tests.airflow.conftest import CONFIGURATION
-from tests.airflow.runs import Run, load_dag
+from tests.airflow.runs import Run, load_dag, run_loaded
 from vectorizer_backup.notifications.memory import variable_of
 from vectorizer_backup.notifications.runs import RunNotifier
 
@@ -42,8 +42,7 @@ def run_and_tell(dag_id: str, conf: dict[str, Any] | None = None) -> Run:
     (leaf,) = dag.leaves
     leaf.on_failure_callback = [RunNotifier(deployment, purpose, "failed")]
     leaf.on_success_callback = [RunNotifier(deployment, purpose, "succeeded")]
-    dag_run = dag.test(logical_date=None, run_conf=conf)
-    return Run(str(dag_run.state), {ti.task_id: str(ti.state) for ti in dag_run.get_task_instances()}, dag_run)
+    return run_loaded(dag, conf)
 
 
 def miss_deadline(deployment: str, purpose: str, run: Mapping[str, Any], late_by: float = 60.0) -> Any:

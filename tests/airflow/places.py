@@ -41,10 +41,16 @@ def running_sandbox(folder: Path, connection: str, **options: Any) -> Iterator[S
 
 
 @contextmanager
-def running_server(folder: Path, connection: str) -> Iterator[VectorizerServer]:
-    """Run a sandbox behind an Airflow connection, and give the client of it."""
-    with running_sandbox(folder, connection) as sandbox:
-        yield connect(sandbox.url)
+def lent(sandbox: SandboxProcess, connection: str) -> Iterator[VectorizerServer]:
+    """Put a running sandbox behind an Airflow connection, give the client of it, and leave it empty."""
+    with connected(connection, sandbox.url):
+        server = connect(sandbox.url)
+        yield server
+    for state in server.collections():
+        server.delete_collection(state.name)
+    assert not server.aliases()
+    for left in set(sandbox.data_dir.iterdir()) - {sandbox.log}:
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def new_store(root: Path) -> Iterator[Store]:

@@ -1,6 +1,9 @@
 """Running the product's DAGs inside the test process: a real scheduler loop over a real database."""
 
+import json
 import re
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,12 +11,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk import DAG
 
 from backup_engine.model import system_clock
 from tests.airflow.conftest import ROOT
 from vectorizer_backup.dag_defaults import PURPOSES, WATCH
+
+_SOON = 0.2  # seconds
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,32 @@ def load_dag(dag_id: str, retries: int = 0) -> DAG:
 
 def run_dag(dag_id: str, conf: dict[str, Any] | None = None, *, retries: int = 0, **options: Any) -> Run:
     """Run the DAG as somebody's trigger without a logical date would, if none is given."""
-    dag_run = load_dag(dag_id, retries).test(**{"logical_date": None, "run_conf": conf, **options})
-    tasks = {_label(ti): str(ti.state) for ti in dag_run.get_task_instances()}
-    return Run(str(dag_run.state), tasks, dag_run)
+    return run_loaded(load_dag(dag_id, retries), conf, **options)
+
+
+def run_loaded(dag: DAG, conf: dict[str, Any] | None = None, **options: Any) -> Run:
+    """Do the same with a DAG that was parsed, and perhaps changed."""
+    with _in_short(dag.fileloc):
+        dag_run = dag.test(**{"logical_date": None, "run_conf": conf, **options})
+    return Run(str(dag_run.state), {_label(ti): str(ti.state) for ti in dag_run.get_task_instances()}, dag_run)
+
+
+@contextmanager
+def _in_short(file: str) -> Iterator[None]:
+    """Have a run parse and keep the DAGs of this file alone, not of all files each time, and have it look again soon
+    where nothing can be started: it would wait a second, and does so after every skipped or mapped task.
+    """
+    here = {"path": file, "refresh_interval": 0}
+    bundle = {"name": "dags-folder", "classpath": "airflow.dag_processing.bundles.local.LocalDagBundle", "kwargs": here}
+    sleep = time.sleep
+
+    def look_again_soon(seconds: float) -> None:
+        sleep(_SOON if sys._getframe(1).f_code is DAG.test.__code__ else seconds)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST", json.dumps([bundle]))
+        patch.setattr(time, "sleep", look_again_soon)
+        yield
 
 
 def parse_dags() -> None:
@@ -118,7 +147,8 @@ def at_work(dag_id: str, logical_date: datetime | None, **states: str | None) ->
     from airflow.utils.state import DagRunState
     from airflow.utils.types import DagRunTriggeredByType, DagRunType
 
-    parse_dags()
+    with _in_short(load_dag(dag_id).fileloc):
+        parse_dags()
     with create_session() as session:
         dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session)
         run = dag.create_dagrun(

@@ -11,7 +11,7 @@ from backup_engine.lease import acquire
 from backup_engine.model import system_clock
 from backup_engine.storage.identity import read_identity
 from backup_engine.storage.opening import open_store
-from tests.airflow.places import fill, running_server
+from tests.airflow.places import fill, lent
 from tests.engine.captures import capture
 from tests.engine.samples import some_records
 from vectorizer_backup.dag_defaults import deployments
@@ -39,9 +39,9 @@ def _deployment() -> Deployment:
 
 
 @pytest.fixture
-def second(tmp_path):
+def second(sandboxes):
     """An empty server behind the standby's connection."""
-    with running_server(tmp_path / "second", "second") as server:
+    with lent(sandboxes("second"), "second") as server:
         yield server
 
 

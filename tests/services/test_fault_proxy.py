@@ -70,7 +70,7 @@ def test_a_connection_is_kept_for_many_requests_and_bytes_are_counted_each_way(s
         assert session.get(f"{proxy.url}/missing", timeout=5).status_code == 404
     assert server.connections == before + 1
     assert [seen.status for seen in proxy.requests()] == [200] * 11 + [404]
-    assert all(seen.whole for seen in proxy.requests())
+    poll(lambda: all(seen.whole for seen in proxy.requests()), "the proxy to have seen the end of the last", 60, 0.01)
     assert 5 * len(BODY) < proxy.bytes_up() < 5 * len(BODY) + 12 * 400
     assert 5 * len(BODY) < proxy.bytes_down() < 5 * len(BODY) + 12 * 400
 
