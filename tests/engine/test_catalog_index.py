@@ -20,7 +20,7 @@ from backup_engine.storage.memory import MemoryStore
 from bench.many_backups import objects
 from tests.engine.captures import Time
 
-HOURS = 60
+HOURS = 26
 
 
 class CountingStore(MemoryStore):
@@ -190,7 +190,7 @@ def test_with_an_index_a_catalog_shows_what_it_shows_without_whatever_happened(s
     clock = Time()
     store = MemoryStore(clock=clock)
     waiting = list(objects(HOURS + 10))
-    cut = next(at for at, (key, _) in enumerate(waiting) if at > 60 and key.endswith(".tar.gz"))
+    cut = next(at for at, (key, _) in enumerate(waiting) if at > 90 and key.endswith(".tar.gz"))
     for key, content in waiting[:cut]:
         store.create(key, [content])
     waiting, old = waiting[cut:], []
