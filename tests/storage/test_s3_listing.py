@@ -75,3 +75,18 @@ def test_other_users_of_the_client_get_what_boto3_gives(held):
     page = client.list_objects_v2(Bucket=s3_places.BUCKET, Prefix="tests/", MaxKeys=1)
     assert {"Key", "ETag", "Size", "LastModified"} <= page["Contents"][0].keys()
     assert page["Contents"][0]["LastModified"].tzinfo is not None
+
+
+def test_a_page_that_was_cut_off_on_the_way_is_asked_for_again(held):
+    store, keys, _ = held
+    client, answers = s3_places.new_client(), []
+
+    def cut_the_first(response_dict, **_):
+        answers.append(response_dict)
+        if len(answers) == 1:
+            response_dict["body"] = response_dict["body"][:-20]
+
+    client.meta.events.register("before-parse.*.*", cut_the_first)
+    again = S3Store(client, store._layout)
+    assert [info.key for info in again.list("daily/")] == keys
+    assert len(answers) == 4

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ from backup_engine.backup import Backup
 from backup_engine.catalog.index import Known, load_index, write_index
 from backup_engine.catalog.loading import Holdings, list_holdings, load_holdings
 from backup_engine.chain import Backups
+from backup_engine.collector import uncollected
 from backup_engine.errors import BrokenChain, InvalidInput, UnknownBackup
 from backup_engine.model import Clock
 from backup_engine.restore_point import RestorePoint, open_restore_point
@@ -174,7 +173,7 @@ class Catalog:
 
     @cached_property
     def _holdings(self) -> Holdings:
-        with _uncollected():
+        with uncollected():
             return self._load()
 
     def _load(self) -> Holdings:
@@ -191,21 +190,6 @@ class Catalog:
         if max(found.learned, gone) > REWRITE:
             write_index(self._store, found.known)
         return found
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Keep the garbage collector from walking over a hundred thousand new objects again and again, all of which stay:
-    that takes as long as reading them.
-    """
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _fulls_of(day: str, backups: Iterable[Backup]) -> list[Backup]:

@@ -16,6 +16,7 @@ from backup_engine import wording
 from backup_engine.archive.manifest import BackupKind
 from backup_engine.backup import Backup
 from backup_engine.chain import Backups, bases_of, by_name, lacking, unbroken
+from backup_engine.collector import uncollected
 from backup_engine.retention import rules
 from backup_engine.retention.plan import Kept, LetGo, Quarantined, RetentionPlan
 from backup_engine.retention.policy import Policy
@@ -61,6 +62,7 @@ class Setting:
     share_limit: float = 1.0
 
 
+@uncollected()
 def plan_retention(
     backups: Iterable[Backup],
     policy: Policy,

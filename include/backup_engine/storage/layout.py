@@ -68,12 +68,14 @@ class Layout:
 
     def key(self, bucket: str, name: str) -> str | None:
         """Give the key that lies there; None when no key of ours does."""
-        key = name.removeprefix(self.folder)
+        folder = self.folder
+        if not name.startswith(folder):
+            return None
         try:
-            ours = name.startswith(self.folder) and self._bucket_of(checked_key(key)) == bucket
+            key = checked_key(name[len(folder) :])
         except UnsafeKey:
             return None
-        return key if ours else None
+        return key if self._bucket_of(key) == bucket else None
 
     def searched(self, prefix: str) -> Sequence[Spot]:
         """Give the places, each a bucket and the beginning of names there, where keys with this prefix lie.

@@ -14,7 +14,8 @@ from backup_engine.storage.contract import ListedObject
 from backup_engine.storage.layout import Layout, Spot
 from backup_engine.storage.s3.objects import Objects, whole_second
 
-_EVENT = "before-parse.s3.ListObjectsV2"
+_EVENT = "before-parse.*.ListObjectsV2"
+"""The star has it come before botocore's own handlers, which would read the whole page too."""
 _asking = local()
 
 
@@ -56,21 +57,26 @@ def read_page(objects: Objects, layout: Layout, searched: Spot, position: Mappin
 
 
 def _take_objects_out(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
-    """Read the objects of a page here and leave botocore the rest: it takes a hundred times as long, most of it for
-    guessing how a date is written. Other users of the client get what they always get.
+    """Read the objects of a page here, before botocore does, and leave it the rest: it takes a hundred times as long,
+    most of it for guessing how a date is written. Other users of the client get what they always get.
     """
     if not getattr(_asking, "now", False) or response_dict["status_code"] != 200:  # noqa: PLR2004
         return
-    page = Xml.fromstring(response_dict["body"])  # noqa: S314 - as botocore reads it; expat bounds entities itself
+    try:
+        page = Xml.fromstring(response_dict["body"])  # noqa: S314 - as botocore reads it; expat bounds entities itself
+    except Xml.ParseError:
+        return  # botocore takes what was cut off for a passing failure, and asks again
     space = page.tag.partition("}")[0] + "}" if page.tag.startswith("{") else ""
     contents = page.findall(f"{space}Contents")
-    read = [{field.tag[len(space) :]: field.text for field in one} for one in contents]
-    if not all(one.get("Key") and one.get("Size") and one.get("LastModified") for one in read):
+    read = [tuple(one.findtext(space + field, "") for field in ("Key", "Size", "LastModified")) for one in contents]
+    if not all(map(all, read)):
         return  # botocore's own reader says what is wrong with it
     page[:] = [one for one in page if one.tag != f"{space}Contents"]
     response_dict["body"] = Xml.tostring(page)
     if read:
-        customized_response_dict["Contents"] = [{**one, "Size": int(one["Size"] or 0)} for one in read]
+        customized_response_dict["Contents"] = [
+            {"Key": key, "Size": int(size), "LastModified": at} for key, size, at in read
+        ]
 
 
 @lru_cache(4096)
