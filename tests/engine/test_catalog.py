@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
@@ -16,6 +17,7 @@ from backup_engine.errors import InvalidInput, RequestRefused, StoreUnavailable,
 from backup_engine.records import Verification, acknowledge_backup, write_record
 from backup_engine.run_key import run_key
 from tests.engine.captures import Time, capture, keys, new_store
+from tests.engine.meanwhile import Meanwhile
 from tests.engine.memory_server import MemoryServer
 from tests.storage.faulty import Fault, FaultyStore
 
@@ -298,3 +300,14 @@ def test_a_backup_is_described_in_plain_json_with_at_least_what_is_promised(past
         "docs": (50, "whole", None),
         "papers": (0, "unreadable", "no"),
     }
+
+
+def test_while_one_catalog_is_read_another_one_of_the_process_is_too(past):
+    """The status of several deployments waits for the slowest, not for all one after the other."""
+    seen = []
+    with ThreadPoolExecutor(1) as aside:
+
+        def read_another():
+            seen.append(aside.submit(lambda: past.catalog.by_name).result(timeout=60))
+
+        assert Catalog(Meanwhile(past.store, 1, read_another), past.clock).by_name.keys() == seen[0].keys()

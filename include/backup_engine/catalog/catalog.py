@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +37,43 @@ _NEAR = 5  # names an error shows
 LATEST, LATEST_VERIFIED = "latest", "latest-verified"
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What was read of a store, in the order of a catalog."""
+
+    holdings: Holdings
+
+    @cached_property
+    def backups(self) -> tuple[Backup, ...]:
+        """Newest captured first; of one instant fulls first, then by name."""
+        return tuple(
+            sorted(
+                self.holdings.backups,
+                key=lambda one: (one.captured_at, one.kind is BackupKind.FULL, one.name),
+                reverse=True,
+            )
+        )
+
+    @cached_property
+    def unreadable(self) -> tuple[str, ...]:
+        """What was found and is no backup, or one of several of a name: a sentence each."""
+        often = Counter(backup.name for backup in self.holdings.backups)
+        return (
+            *self.holdings.problems,
+            *(f"{name} lies in several folders" for name in sorted(often) if often[name] > 1),
+        )
+
+    @cached_property
+    def sizes(self) -> Mapping[str, int]:
+        """Bytes by key."""
+        return {key: info.size for key, info in self.holdings.listed.items()}
+
+    @cached_property
+    def by_name(self) -> Backups:
+        """Backups by their names."""
+        return chain.by_name(self.backups)
+
+
 class Catalog:
     """What a store holds, read once, when first asked; make another to see what came since.
 
@@ -50,34 +88,35 @@ class Catalog:
         self._clock = clock
         self._trust_index = trust_index
         self._before = before
+        self._read: Contents | None = None
 
     def again(self) -> Catalog:
         """Give the catalog as it is now; what this one has read and the listing shows unchanged is not read again."""
-        return Catalog(self._store, self._clock, trust_index=self._trust_index, before=self._holdings)
+        return Catalog(self._store, self._clock, trust_index=self._trust_index, before=self._contents.holdings)
 
     def backups(self) -> tuple[Backup, ...]:
         """Every backup, newest captured first; of one instant fulls first, then by name."""
-        return self._loaded[0]
+        return self._contents.backups
 
     @property
     def unreadable(self) -> tuple[str, ...]:
         """What lies where manifests lie and is none, or of a backup that cannot be what it says: a sentence each."""
-        return self._loaded[1]
+        return self._contents.unreadable
 
-    @cached_property
+    @property
     def sizes(self) -> Mapping[str, int]:
         """Bytes of every object that lies where backups lie, by key: what a listing costs anyway."""
-        return {key: info.size for key, info in self.listed.items()}
+        return self._contents.sizes
 
     @property
     def listed(self) -> Mapping[str, ListedObject]:
         """Every object that lies where backups lie, by key, as the listing shows it."""
-        return self._holdings.listed
+        return self._contents.holdings.listed
 
-    @cached_property
+    @property
     def by_name(self) -> Backups:
         """Every backup by its name."""
-        return chain.by_name(self.backups())
+        return self._contents.by_name
 
     def open_point(
         self, backup: Backup, collections: Collection[str] | None = None, *, temporary: Path | None = None
@@ -161,20 +200,13 @@ class Catalog:
         latest = self._clock() + CLOCK_TOLERANCE
         return (backup for backup in self.backups() if backup.captured_at <= latest)
 
-    @cached_property
-    def _loaded(self) -> tuple[tuple[Backup, ...], tuple[str, ...]]:
-        backups, problems = self._holdings.backups, self._holdings.problems
-        often = Counter(backup.name for backup in backups)
-        twice = tuple(f"{name} lies in several folders" for name in sorted(often) if often[name] > 1)
-        newest_first = sorted(
-            backups, key=lambda one: (one.captured_at, one.kind is BackupKind.FULL, one.name), reverse=True
-        )
-        return tuple(newest_first), (*problems, *twice)
-
-    @cached_property
-    def _holdings(self) -> Holdings:
-        with uncollected():
-            return self._load()
+    @property
+    def _contents(self) -> Contents:
+        # No cached_property: Python 3.11's lets one catalog of a process be read at a time.
+        if self._read is None:
+            with uncollected():
+                self._read = Contents(self._load())
+        return self._read
 
     def _load(self) -> Holdings:
         if self._before is not None:
@@ -182,10 +214,11 @@ class Catalog:
         if not self._trust_index:
             return load_holdings(self._store, list_holdings(self._store, ()), Known())
         index = load_index(self._store)
-        with ThreadPoolExecutor(1, thread_name_prefix="catalog-list") as aside:
-            listing = aside.submit(list_holdings, self._store, index.expected())
-            known = index.known()
-            found = load_holdings(self._store, listing.result(), known)
+        with ThreadPoolExecutor(1, thread_name_prefix="catalog-index") as aside:
+            knowing = aside.submit(index.known)  # while the store lists
+            listed = list_holdings(self._store, index.expected())
+            known = knowing.result()
+        found = load_holdings(self._store, listed, known)
         gone = len(known) + found.learned - len(found.known)
         if max(found.learned, gone) > REWRITE:
             write_index(self._store, found.known)
