@@ -51,7 +51,7 @@ demo: install ## Back up, damage, restore and compare real data in a real Airflo
 .PHONY: test
 test: install lint ## Set everything up and run every check and test
 	@$(call LIMIT,2700) $(BIN)/python -m pytest tests --ignore=tests/integration --ignore=tests/cluster \
-		--numprocesses $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+		--numprocesses $(WORKERS) --maxprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 	@$(call LIMIT,2700) $(BIN)/python -m pytest tests/integration
 	@$(MAKE) --no-print-directory cluster-test
 
