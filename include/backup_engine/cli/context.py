@@ -12,7 +12,7 @@ import typer
 
 from backup_engine.deployment import Deployment
 from backup_engine.deployments import configuration_path, load_deployments
-from backup_engine.errors import ConfigurationError, RestoreRefused
+from backup_engine.errors import ConfigurationError, InvalidInput
 from backup_engine.model import ReadWay
 from backup_engine.vectorizer.credentials import Credentials, from_environment
 from backup_engine.vectorizer.server import VectorizerServer, connect
@@ -59,12 +59,13 @@ def _credentials(key_file: Path | None) -> Credentials:
 def confirm_or_refuse(question: str, *, yes: bool) -> None:
     """Ask on the terminal; without one, ``--yes`` must have been given.
 
+    :raises InvalidInput: there is no terminal, and no ``--yes``
     :raises typer.Abort: the person said no
     """
     if yes:
         return
     if not os.isatty(0):
-        raise RestoreRefused(f"{question} There is no terminal to ask on: give --yes to go on.")
+        raise InvalidInput(f"{question} There is no terminal to ask on: give --yes to go on.")
     typer.confirm(question, abort=True, err=True)
 
 
