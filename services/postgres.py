@@ -68,6 +68,11 @@ class Postgres(ServiceProcess):
         """Host and port."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def url(self) -> str:
+        """What SQLAlchemy finds its database by."""
+        return f"postgresql+psycopg2://{USER}:{self._password}@{self.address}/{DATABASE}"
+
     def _make(self) -> None:
         if self._as_root:
             self._place.mkdir(mode=0o700)

@@ -19,6 +19,7 @@ from backup_engine.vectorizer.server import VectorizerServer, connect
 from sandbox.process import SandboxProcess
 from services.airflow_client import AirflowClient
 from services.airflow_process import AirflowProcess
+from services.postgres import Postgres
 from services.seaweedfs import SeaweedFS
 from services.smtp_sink import SmtpSink
 from services.statsd_sink import StatsdSink
@@ -200,6 +201,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         SandboxProcess(home / "steady", faults=True) as steady,
         SandboxProcess(home / "late", faults=True) as late,
         SeaweedFS(home / "seaweed") as bucket,
+        Postgres(home / "postgres", uuid4().hex) as database,
         SmtpSink() as mail,
         WebhookReceiver() as hooks,
         StatsdSink() as figures,
@@ -217,6 +219,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         (home / "deployments.yaml").write_text(text)
         environment = {
             "VECTORIZER_BACKUP_CONFIG": str(home / "deployments.yaml"),
+            # Not SQLite: its one writer may be a task's start, which the API server finishes only after it has written
+            # down who asked for something else, and that waits for the one writer: for as long as anybody waits.
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url,
             "AIRFLOW_CONN_VECTORIZER_DEAD": "vectorizer://127.0.0.1:9",
             "AIRFLOW_CONN_SEAWEED": bucket.connection(),
             **{f"AIRFLOW_CONN_VECTORIZER_{name.upper()}": f"vectorizer://{url[7:]}" for name, url in urls.items()},
