@@ -217,16 +217,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         urls["late"] = late.url
         text = CONFIGURATION.format(**urls, url=sandbox.url, home=home, bucket=BUCKET)
         (home / "deployments.yaml").write_text(text)
-        environment = {
-            "VECTORIZER_BACKUP_CONFIG": str(home / "deployments.yaml"),
-            # Not SQLite: its one writer may be a task's start, which the API server finishes only after it has written
-            # down who asked for something else, and that waits for the one writer: for as long as anybody waits.
-            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url,
-            "AIRFLOW_CONN_VECTORIZER_DEAD": "vectorizer://127.0.0.1:9",
-            "AIRFLOW_CONN_SEAWEED": bucket.connection(),
-            **{f"AIRFLOW_CONN_VECTORIZER_{name.upper()}": f"vectorizer://{url[7:]}" for name, url in urls.items()},
-            **_alerting(mail, hooks, figures),
-        }
+        environment = _places(home, urls, bucket, database) | _alerting(mail, hooks, figures)
         users = {"dana": "op", "kim": "op"}
         airflow = AirflowProcess(home / "airflow", ROOT / "dags", ROOT / "plugins", users, environment)
         with airflow:
@@ -236,6 +227,21 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             dana.wait_for_dags([f"vectorizer_{name}_{purpose}" for name in DEPLOYMENTS for purpose in PURPOSES])
             servers = server, guide, shaky, offsite, steady, late
             yield Site(airflow, *servers, bucket, mail, hooks, figures, home, dana, kim)
+
+
+def _places(home: Path, urls: dict[str, str], bucket: SeaweedFS, database: Postgres) -> dict[str, str]:
+    """Settings of Airflow: where the configuration, the servers, the bucket and the database are.
+
+    Not SQLite: its one writer may be a task's start, which the API server finishes only after it has written down who
+    asked for something else, and that waits for the one writer.
+    """
+    return {
+        "VECTORIZER_BACKUP_CONFIG": str(home / "deployments.yaml"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database.url,
+        "AIRFLOW_CONN_VECTORIZER_DEAD": "vectorizer://127.0.0.1:9",
+        "AIRFLOW_CONN_SEAWEED": bucket.connection(),
+        **{f"AIRFLOW_CONN_VECTORIZER_{name.upper()}": f"vectorizer://{url[7:]}" for name, url in urls.items()},
+    }
 
 
 def _alerting(mail: SmtpSink, hooks: WebhookReceiver, figures: StatsdSink) -> dict[str, str]:
