@@ -1,10 +1,9 @@
 """In a real Airflow: people hear of runs that are late or failed, once, through every channel, and of their end."""
 
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
+from sqlalchemy import NullPool, create_engine, text
 
 from sandbox.rules import Rule
 from services.waiting import poll
@@ -40,10 +39,11 @@ def _callbacks(site: Site, run_id: str) -> list[str]:
     """Tell how the callbacks of a run's missed deadlines stand; Airflow's API does not say."""
     query = (
         "SELECT callback.state FROM callback JOIN deadline ON deadline.callback_id = callback.id "
-        "JOIN dag_run ON dag_run.id = deadline.dagrun_id WHERE dag_run.run_id = ? AND deadline.missed"
+        "JOIN dag_run ON dag_run.id = deadline.dagrun_id WHERE dag_run.run_id = :run_id AND deadline.missed"
     )
-    with closing(sqlite3.connect(f"file:{site.airflow.home}/airflow.db?mode=ro", uri=True, timeout=30)) as database:
-        return [state for (state,) in database.execute(query, (run_id,))]
+    engine = create_engine(site.airflow.environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"], poolclass=NullPool)
+    with engine.connect() as database:
+        return [str(state) for (state,) in database.execute(text(query), {"run_id": run_id})]
 
 
 def _wait_for_callback(site: Site, run_id: str) -> None:
