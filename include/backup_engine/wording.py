@@ -83,5 +83,16 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
 
 
+def in_columns(table: str) -> list[str]:
+    """Write a Markdown table as a log shows it: line by line, each column but the last as wide as its widest cell.
+
+    What follows the table stays as it is.
+    """
+    lines = [line.split(" | ") for line in table.splitlines()]
+    columns = zip(*(line for line in lines if len(line) == len(lines[0])), strict=True)
+    widths = [max(map(len, column)) for column in columns]
+    return [" | ".join([*map(str.ljust, line[:-1], widths), line[-1]]) for line in lines]
+
+
 def _cell(text: str) -> str:
     return " ".join(text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").split())

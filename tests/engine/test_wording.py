@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from backup_engine.model import ProgressEvent
-from backup_engine.wording import count, duration, listing, markdown_table, moment, progress, size
+from backup_engine.wording import count, duration, in_columns, listing, markdown_table, moment, progress, size
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,18 @@ def test_progress_tells_rate_and_time_left():
 def test_a_cell_cannot_break_out_of_its_table():
     table = markdown_table(["name"], [["a|b\nc <script>"]])
     assert table.splitlines() == ["| name |", "| --- |", "| a\\|b c &lt;script> |"]
+
+
+def test_a_log_shows_a_table_in_columns_and_what_follows_as_it_is():
+    table = markdown_table(["goes", "because"], [["a | long one", "x"], ["b", "much longer"]]) + "\n\nand 3 more"
+    assert in_columns(table) == [
+        "| goes          | because |",
+        "| ---           | --- |",
+        "| a \\| long one | x |",
+        "| b             | much longer |",
+        "",
+        "and 3 more",
+    ]
 
 
 def test_progress_of_a_copy_is_told_in_bytes() -> None:
