@@ -1,4 +1,4 @@
-"""A whole Airflow on this machine (`airflow standalone`, SQLite), for the demo and the end-to-end tests."""
+"""A whole Airflow on this machine (`airflow standalone`, SQLite unless told otherwise), for demo and tests."""
 
 import contextlib
 import json
