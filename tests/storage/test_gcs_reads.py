@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from backup_engine.errors import DamagedArchive, ObjectNotFound, StoreDenied, StoreUnavailable
+from backup_engine.storage.gcs.deleting import SIDE_BY_SIDE
 from tests.storage.gcs_places import BUCKET, HASTY, client, new_prefix
 from tests.storage.gcs_wire import MIB, asked, content, keys, new_store, store_that_meets
 
@@ -153,9 +154,10 @@ class TestDeleting:
         assert keys(store) == []
 
     def test_a_denied_deletion_says_so_and_the_others_go(self, google, store):
-        for key in "abc":
+        many = [f"{number:02}" for number in range(3 * SIDE_BY_SIDE)]
+        for key in many:
             store.create(key, [b"x"])
-        google.hold(BUCKET, store._layout.spot("b").name)
-        with pytest.raises(StoreDenied, match=r"/b: a hold forbids it .*release the hold"):
-            store.delete(["a", "b", "c"])
-        assert keys(store) == ["b"]
+        google.hold(BUCKET, store._layout.spot("00").name)
+        with pytest.raises(StoreDenied, match=r"/00: a hold forbids it .*release the hold"):
+            store.delete(many)
+        assert keys(store) == ["00"]

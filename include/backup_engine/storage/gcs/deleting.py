@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from backup_engine.errors import ObjectChanged, ObjectNotFound, StoreUnavailable
+from backup_engine.errors import ObjectChanged, ObjectNotFound, StoreDenied, StoreUnavailable
 from backup_engine.storage.gcs.objects import Objects
 from backup_engine.storage.gcs.patience import Trying
 from backup_engine.storage.layout import Spot
@@ -17,11 +17,23 @@ SIDE_BY_SIDE = 8
 def delete_all(objects: Objects, spots: Iterable[Spot]) -> None:
     """Delete all that is there, several at once; what is missing is fine.
 
-    :raises BackupError: the first that could not be deleted; others may be gone
+    :raises StoreDenied: some may not be deleted; the others are gone all the same
+    :raises BackupError: the store does not answer as it should; others may be gone
     """
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
-        for _ in pool.map(lambda spot: _delete(objects, spot), dict.fromkeys(spots)):
-            pass
+        # An error that leaves a call here would have the pool forget the calls that still wait.
+        refused = [error for error in pool.map(lambda spot: _refusal(objects, spot), dict.fromkeys(spots)) if error]
+    if refused:
+        raise refused[0]
+
+
+def _refusal(objects: Objects, spot: Spot) -> StoreDenied | None:
+    """Delete one object; give the error if that is not allowed."""
+    try:
+        _delete(objects, spot)
+    except StoreDenied as error:
+        return error
+    return None
 
 
 def _delete(objects: Objects, spot: Spot) -> None:
