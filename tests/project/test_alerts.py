@@ -20,8 +20,9 @@ COMMENTS = "\n".join(line for line in CONFIGURATION.splitlines() if line.startsw
 PARSE = """
 import json, sys
 from airflow.cli.cli_parser import get_parser
-parsed = vars(get_parser().parse_args(json.loads(sys.argv[1])))
-print(json.dumps({name: value for name, value in parsed.items() if name.startswith("conn")}))
+for command in json.loads(sys.argv[1]):
+    parsed = vars(get_parser().parse_args(command))
+    print(json.dumps({name: value for name, value in parsed.items() if name.startswith("conn")}))
 """
 
 
@@ -69,12 +70,11 @@ def test_what_the_page_shows_can_be_read(example: str) -> None:
 def test_every_connection_that_the_page_shows_is_added_by_a_command_airflow_understands() -> None:
     shown = [channel for text in EXAMPLES for channel in yaml.safe_load(text)["alerts"]["channels"].values()]
     wanted = {one.get("connection", "smtp_default") for one in shown if one["kind"] != "notifier"}
-    added = {}
-    for command in COMMANDS:
-        answer = repository.run(sys.executable, "-c", PARSE, json.dumps(shlex.split(command)[1:]))
-        assert answer.returncode == 0, answer.stderr
-        connection = json.loads(answer.stdout.splitlines()[-1])
-        added[connection["conn_id"]] = connection
+    commands = [shlex.split(command)[1:] for command in COMMANDS]
+    answer = repository.run(sys.executable, "-c", PARSE, json.dumps(commands))
+    assert answer.returncode == 0, answer.stderr
+    understood = [json.loads(line) for line in answer.stdout.splitlines()[-len(commands) :]]
+    added = {connection["conn_id"]: connection for connection in understood}
     assert wanted == set(added)
     assert {one["conn_type"] for one in added.values()} == {"smtp", "http"}
     assert all(one["conn_host"].startswith("https://") for one in added.values() if one["conn_type"] == "http")
