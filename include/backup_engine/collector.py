@@ -9,7 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Keep it from walking over a hundred thousand objects again and again: that takes as long as making them."""
+    """Keep it from walking over a hundred thousand objects again and again: that takes as long as making them.
+
+    Frozen and let go again they count as old. Otherwise all would be walked over as soon as one more is made.
+    """
     if not gc.isenabled():
         yield
         return
@@ -17,4 +20,7 @@ def uncollected() -> Iterator[None]:
     try:
         yield
     finally:
+        if not gc.get_freeze_count():  # else somebody else's would be let go
+            gc.freeze()
+            gc.unfreeze()
         gc.enable()

@@ -32,3 +32,25 @@ def test_whoever_has_switched_it_off_finds_it_off():
     with uncollected():
         assert not gc.isenabled()
     assert not gc.isenabled()
+
+
+def test_what_came_to_be_meanwhile_is_not_walked_over_at_once():
+    walks = []
+    gc.callbacks.append(lambda phase, _: walks.append(phase))
+    try:
+        with uncollected():
+            held = [[] for _ in range(50_000)]
+        held += [[] for _ in range(10)]
+    finally:
+        gc.callbacks.pop()
+    assert not walks
+
+
+def test_what_somebody_else_froze_stays_frozen():
+    gc.freeze()
+    try:
+        with uncollected():
+            pass
+        assert gc.get_freeze_count()
+    finally:
+        gc.unfreeze()

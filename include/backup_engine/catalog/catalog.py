@@ -214,9 +214,10 @@ class Catalog:
         if not self._trust_index:
             return load_holdings(self._store, list_holdings(self._store, ()), Known())
         index = load_index(self._store)
+        expected = index.expected()
         with ThreadPoolExecutor(1, thread_name_prefix="catalog-index") as aside:
             knowing = aside.submit(index.known)  # while the store lists
-            listed = list_holdings(self._store, index.expected())
+            listed = list_holdings(self._store, expected)
             known = knowing.result()
         found = load_holdings(self._store, listed, known)
         gone = len(known) + found.learned - len(found.known)
