@@ -62,12 +62,7 @@ class Story:
         self.screen.title("Full backup")
         self._run(BACKUP_DAG, {"label": "before the accident"})
         (backup,) = self.stage.command("list", "--store", self.stage.store)["backups"]
-        floats = backup["vectors"] * DIMENSION * 4
-        self.screen.done(
-            f"{backup['name']} is {backup['state']}: {wording.count(len(backup['collections']), 'collection')}, "
-            f"{wording.count(backup['vectors'], 'vector')}, {wording.size(backup['bytes'])} with all texts "
-            f"(the vectors alone are {wording.size(floats)} of floats)"
-        )
+        self.screen.done(told_of(backup))
         self.screen.done(f"every byte of it was read again and found whole: verified {backup['verified']}")
         (copy,) = self.stage.command("list", "--store", self.stage.copy)["backups"]
         self.screen.done(f"{self.stage.copy} has it too, compared byte by byte: {wording.size(copy['bytes'])}")
@@ -152,6 +147,16 @@ class Story:
         if state != "success":
             told = ", ".join(f"{task} {is_now}" for task, is_now in tasks.items())
             raise DemoError(f"{dag} is {state}: {told}. Logs: {self.stage.airflow.home / 'logs'}")
+
+
+def told_of(backup: Mapping[str, Any]) -> str:
+    """Tell of a backup as `vectorizer-backup list --json` gives it."""
+    floats = backup["vectors"] * DIMENSION * 4
+    return (
+        f"{backup['name']} is {backup['state']}: {wording.count(backup['collections'], 'collection')}, "
+        f"{wording.count(backup['vectors'], 'vector')}, {wording.size(backup['bytes'])} with all texts "
+        f"(the vectors alone are {wording.size(floats)} of floats)"
+    )
 
 
 def _written_over(ids: Iterable[str]) -> list[Text]:

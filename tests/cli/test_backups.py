@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from demo.story import told_of
+
 
 def archive_of(store: str, name: str) -> Path:
     return next(Path(store.removeprefix("file://")).glob(f"*/{name}.tar.gz"))
@@ -46,6 +48,11 @@ def test_list_shows_every_backup_newest_first(run, store, server, backup):
     listed = run("list", "--store", store, "--json").document["backups"]
     assert [one["name"] for one in listed] == [second["name"], backup["name"]]
     assert "before the upgrade" in run("list", "--store", store).out
+
+
+def test_the_demo_tells_of_a_backup_what_list_says(run, store, backup):
+    (listed,) = run("list", "--store", store, "--json").document["backups"]
+    assert told_of(listed).startswith(f"{backup['name']} is good: 2 collections, 340 vectors, ")
 
 
 def test_a_subset_is_found_by_its_name_only(run, store, server):
