@@ -214,7 +214,7 @@ class Catalog:
         if not self._trust_index:
             return load_holdings(self._store, list_holdings(self._store, ()), Known())
         index = load_index(self._store)
-        expected = index.expected()
+        expected = index.expected()  # before the thread, which would make the listing wait for its turn
         with ThreadPoolExecutor(1, thread_name_prefix="catalog-index") as aside:
             knowing = aside.submit(index.known)  # while the store lists
             listed = list_holdings(self._store, expected)
