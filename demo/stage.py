@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from backup_engine.model import system_clock
 from demo.vectorizer import Vectorizer
 from services.airflow_process import AirflowProcess
+from services.quiet_schedules import quietened
 from services.seaweedfs import SeaweedFS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -104,7 +106,8 @@ def airflow_for(folder: Path, server_url: str, bucket: SeaweedFS) -> AirflowProc
     """Write the deployment down and make an Airflow that knows it; it is not started yet."""
     backups = folder / "backups"
     config = folder / "deployments.yaml"
-    config.write_text(DEPLOYMENTS.format(name=DEPLOYMENT, url=server_url, backups=backups, bucket=BUCKET))
+    entry = DEPLOYMENTS.format(name=DEPLOYMENT, url=server_url, backups=backups, bucket=BUCKET)
+    config.write_text(quietened(entry, system_clock()))
     connection = json.dumps({"conn_type": "vectorizer", "host": server_url})
     environment = {
         "VECTORIZER_BACKUP_CONFIG": str(config),

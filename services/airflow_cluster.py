@@ -94,7 +94,7 @@ class AirflowCluster(Startable):
     :param project: the checkout: its docker-compose.yaml, docker/, dags/ and plugins/ are taken
     :param places: where what the compose file calls ``host:port`` is found here, for servers that run already
     :param known: what ``.env`` has to say about those; the other secrets are made up
-    :param deployments: added to the deployments.yaml of every machine
+    :param deployments: makes what every machine has of the deployments.yaml that is mounted
     :param settings: more environment for all, to be quicker than in production
     """
 
@@ -104,7 +104,7 @@ class AirflowCluster(Startable):
         project: Path,
         places: Mapping[str, str],
         known: Mapping[str, str],
-        deployments: str = "",
+        deployments: Callable[[str], str] = str,
         settings: Mapping[str, str] | None = None,
     ) -> None:
         self.home = home.resolve()
@@ -185,8 +185,8 @@ class AirflowCluster(Startable):
             if source.startswith("./"):
                 shutil.copy(self._project / source, self._here(target, home, address))
         if name not in ONCE:
-            with (home / "deployments.yaml").open("a", encoding="utf-8") as file:
-                file.write(self._deployments)
+            known = home / "deployments.yaml"
+            known.write_text(self._deployments(known.read_text(encoding="utf-8")), encoding="utf-8")
         return Machine(name, address, home, self._environment(name, home, address))
 
     def _environment(self, name: str, home: Path, address: str) -> dict[str, str]:

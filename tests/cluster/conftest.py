@@ -1,11 +1,12 @@
 """The stack of docker-compose.yaml, from packages: two workers that share no folder, S3, Google's, a sandbox."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from backup_engine.model import system_clock
 from backup_engine.storage.contract import Store
 from backup_engine.storage.opening import open_store
 from backup_engine.vectorizer.credentials import Credentials
@@ -15,6 +16,7 @@ from services import seaweedfs
 from services.airflow_client import AirflowClient
 from services.airflow_cluster import AirflowCluster
 from services.google_storage.service import GoogleStorage
+from services.quiet_schedules import quietened
 from services.seaweedfs import SeaweedFS
 from tests.airflow.places import fill
 
@@ -102,6 +104,7 @@ def _known() -> dict[str, str]:
     }
 
 
-def _scattered(home: Path) -> str:
+def _scattered(home: Path) -> Callable[[str], str]:
     """Name a folder that each worker would see for itself."""
-    return SCATTERED.format(folder=home / "everybody-has-another")
+    added, now = SCATTERED.format(folder=home / "everybody-has-another"), system_clock()
+    return lambda text: quietened(text + added, now)

@@ -20,6 +20,7 @@ from sandbox.process import SandboxProcess
 from services.airflow_client import AirflowClient
 from services.airflow_process import AirflowProcess
 from services.postgres import Postgres
+from services.quiet_schedules import quietened
 from services.seaweedfs import SeaweedFS
 from services.smtp_sink import SmtpSink
 from services.statsd_sink import StatsdSink
@@ -216,7 +217,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         urls = {"guide": guide.url, "shaky": shaky.url, "offsite": offsite.url, "steady": steady.url}
         urls["late"] = late.url
         text = CONFIGURATION.format(**urls, url=sandbox.url, home=home, bucket=BUCKET)
-        (home / "deployments.yaml").write_text(text)
+        (home / "deployments.yaml").write_text(quietened(text, system_clock()))
         environment = _places(home, urls, bucket, database) | _alerting(mail, hooks, figures)
         users = {"dana": "op", "kim": "op"}
         airflow = AirflowProcess(home / "airflow", ROOT / "dags", ROOT / "plugins", users, environment)

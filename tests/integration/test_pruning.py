@@ -55,7 +55,7 @@ def test_each_verified_full_lets_go_of_what_has_had_its_time_and_latest_restores
     left = {backup.name for backup in Catalog(store, system_clock).backups()}
     gone = made - left
     assert 1 <= len(gone) <= DAYS - 30
-    # Shortly after its time in the week, switching it on makes a run too; it ended before this one began.
+    # For most of a day after its time in the week, switching it on makes a run too; it ended before this one began.
     runs = [str(run["dag_run_id"]) for run in site.dana.call("GET", f"/dags/{PRUNING}/dagRuns")["dag_runs"]]
     said = "".join(site.dana.task_log(PRUNING, run, "confirm_pruning") for run in runs)
     assert [name for name in gone if name not in said] == [], said
