@@ -189,6 +189,22 @@ class TestErrorsOfTheOperatingSystem:
         assert str(reachable) in answer
         assert "user " in answer
 
+    def test_what_may_not_be_deleted_is_named_and_keeps_nothing_else(self, reachable):
+        def delete():
+            leave_root_behind()
+            LocalStore(reachable).delete(["weekly/a", "daily/a", "daily/b", "weekly/b"])
+
+        store = LocalStore(reachable)
+        for key in ("daily/a", "daily/b", "weekly/a", "weekly/b"):
+            store.create(key, [b"x"])
+        for path in [*(reachable / "~writing").iterdir(), reachable / "~writing", reachable / "daily", reachable]:
+            path.chmod(0o777)
+        (reachable / "weekly").chmod(0o555)
+        answer = in_child(delete)
+        assert answer.startswith("StoreDenied: ")
+        assert "weekly/a" in answer
+        assert [found.key for found in store.list("")] == ["weekly/a", "weekly/b"]
+
     @pytest.mark.parametrize("name", ["list", "stat", "read"])
     def test_no_right_to_read_is_denied_and_not_an_empty_listing(self, reachable, name):
         def read():

@@ -105,7 +105,10 @@ class Store(Protocol):
         """
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete all of them, in batches and in any order: where one has to be gone before another, call twice."""
+        """Delete all of them, in batches and in any order: where one has to be gone before another, call twice.
+
+        :raises StoreDenied: some may not be deleted; the others are gone all the same
+        """
 
     def free_bytes(self) -> int | None:
         """Room left, where the store knows a limit."""

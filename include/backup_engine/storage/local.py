@@ -18,6 +18,7 @@ from backup_engine.errors import (
     ObjectChanged,
     ObjectExists,
     ObjectNotFound,
+    StoreDenied,
     StoreUnavailable,
 )
 from backup_engine.model import Clock, system_clock
@@ -130,11 +131,16 @@ class LocalStore:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Remove the files one after the other, each durably before the next; all keys are checked before the first."""
+        refused = []
         for key in [checked_key(key) for key in keys]:
             try:
                 self._delete(key)
             except ObjectNotFound:
                 continue
+            except StoreDenied as error:
+                refused.append(error)
+        if refused:
+            raise refused[0]
 
     def free_bytes(self) -> int | None:
         """Tell what the file system leaves to this user."""
