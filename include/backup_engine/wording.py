@@ -10,6 +10,7 @@ from backup_engine.model import ProgressEvent
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _FOUR_DIGITS = 999.95  # would be rounded to 1000.0
 _TENTHS_BELOW = 10  # seconds
+_WIDEST = 60  # characters; names of collections and backups fit
 
 BYTE_STEPS = frozenset({"copy", "compare copy", "check source"})
 """Steps whose ``done`` and ``total`` are bytes."""
@@ -78,20 +79,18 @@ def _progress_of_bytes(event: ProgressEvent) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table; cells from outside cannot break out of it."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    """Write a Markdown table that can be read as it stands, in a log; cells from outside cannot break out of it.
 
-
-def in_columns(table: str) -> list[str]:
-    """Write a Markdown table as a log shows it: line by line, each column but the last as wide as its widest cell.
-
-    What follows the table stays as it is.
+    Each column but the last is as wide as its widest cell; one that is longer than a column should be sticks out.
     """
-    lines = [line.split(" | ") for line in table.splitlines()]
-    columns = zip(*(line for line in lines if len(line) == len(lines[0])), strict=True)
-    widths = [max(map(len, column)) for column in columns]
-    return [" | ".join([*map(str.ljust, line[:-1], widths), line[-1]]) for line in lines]
+    head, *cells = [[_cell(cell) for cell in line] for line in (header, *rows)]
+    lines = [head, ["---"] * len(head), *cells]
+    widths = [*map(_width, [*zip(*lines, strict=True)][:-1]), 0]
+    return "\n".join("| " + " | ".join(map(str.ljust, line, widths)) + " |" for line in lines)
+
+
+def _width(column: Iterable[str]) -> int:
+    return max(len(cell) for cell in column if len(cell) <= _WIDEST)
 
 
 def _cell(text: str) -> str:

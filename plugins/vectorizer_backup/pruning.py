@@ -107,10 +107,10 @@ def gone_table(delete: Sequence[LetGo]) -> str:
 
 
 def tables(plan: RetentionPlan) -> list[str]:
-    """Write all that a plan says, line by line, as a log shows it: in columns."""
+    """Write all that a plan says, line by line."""
     lines = [summary(plan)]
-    lines += wording.in_columns(kept_table(plan.keep)) if plan.keep else []
-    lines += wording.in_columns(gone_table(plan.delete)) if plan.delete else []
+    lines += kept_table(plan.keep).splitlines() if plan.keep else []
+    lines += gone_table(plan.delete).splitlines() if plan.delete else []
     lines += [f"In quarantine: {one.key}: {one.reason}" for one in plan.quarantine[:_MOST_ROWS]]
     return [*lines, *(f"A person has to agree: {one}" for one in plan.questions)]
 

@@ -9,6 +9,7 @@ from airflow.sdk.execution_time.comms import DagResult, ErrorResponse
 
 from backup_engine.deployments import Loaded, read_deployments
 from backup_engine.freshness.concerns import ConcernKind, Severity
+from tests.tables import squeezed
 from vectorizer_backup.heartbeat import send_heartbeat
 from vectorizer_backup.watching import Looked, look_at_all, not_judged, sightings, table_of
 
@@ -115,7 +116,7 @@ def test_what_could_not_be_judged_has_a_row_that_says_so() -> None:
     concern = not_judged("gamma", ValueError("a | b"))
     table = table_of([Looked(deployment=""), Looked(deployment="gamma", concerns=(concern,))])
     (row,) = table.splitlines()[2:]
-    assert row.startswith("| gamma | unknown |")
+    assert squeezed(row).startswith("| gamma | unknown |")
     assert row.endswith("| not-judged |")
     assert "gamma could not be judged: ValueError: a | b." in concern.found
     assert not_judged("", "it broke off").found == "No deployment could be judged: it broke off."

@@ -14,6 +14,7 @@ from bench.parameters import Kept
 from bench.result import Result, SetResult
 from bench.showing import markdown, show
 from tests.project import repository
+from tests.tables import squeezed
 
 MIB = 1 << 20
 
@@ -135,7 +136,7 @@ def test_programs_read_back_what_was_written(result: Result) -> None:
 
 
 def test_people_see_every_figure_with_its_budget_and_what_was_missed(result: Result) -> None:
-    text = markdown(result)
+    text = squeezed(markdown(result))
     assert "| own share of a restore | 12.0% | at most 10.0% | MISSED |" in text
     assert text.count("| met |") == 10
     assert "| 2 | answers as fast as they are taken | 9.00 s | 7.00 s | 90% |" in text

@@ -20,6 +20,7 @@ from tests.engine.captures import Time
 from tests.engine.memory_server import MemoryServer
 from tests.engine.restores import ID, backup_of, planned, request, with_private, with_summary
 from tests.engine.samples import configuration
+from tests.tables import squeezed
 
 NEW, MERGE, REPLACE = RestoreMode.NEW, RestoreMode.MERGE, RestoreMode.REPLACE
 READS = {"facts", "collections", "aliases", "configuration", "page"}
@@ -98,7 +99,7 @@ def test_replace_says_what_there_is_now_and_what_it_will_be_called(server, built
     assert plan.untouched == ("notes",)
     assert plan.replaces
     shown = describe(plan)
-    assert "| docs | 37 | 30 | -7 |" in shown
+    assert "| docs | 37 | 30 | -7 |" in squeezed(shown)
     assert before_name("docs", ID) in shown
 
 

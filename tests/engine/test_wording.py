@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from backup_engine.model import ProgressEvent
-from backup_engine.wording import count, duration, in_columns, listing, markdown_table, moment, progress, size
+from backup_engine.wording import count, duration, listing, markdown_table, moment, progress, size
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,14 @@ def test_a_cell_cannot_break_out_of_its_table():
     assert table.splitlines() == ["| name |", "| --- |", "| a\\|b c &lt;script> |"]
 
 
-def test_a_log_shows_a_table_in_columns_and_what_follows_as_it_is():
-    table = markdown_table(["goes", "because"], [["a | long one", "x"], ["b", "much longer"]]) + "\n\nand 3 more"
-    assert in_columns(table) == [
-        "| goes          | because |",
-        "| ---           | --- |",
-        "| a \\| long one | x |",
-        "| b             | much longer |",
-        "",
-        "and 3 more",
+def test_a_table_stands_in_columns_and_a_cell_that_is_too_long_does_not_widen_its_own() -> None:
+    rows = [["a | long one", "12", "x"], ["b" * 61, "3", "much longer"], ["c", "4", "y"]]
+    assert markdown_table(["goes", "size", "because"], rows).splitlines() == [
+        "| goes          | size | because |",
+        "| ---           | ---  | --- |",
+        "| a \\| long one | 12   | x |",
+        f"| {'b' * 61} | 3    | much longer |",
+        "| c             | 4    | y |",
     ]
 
 

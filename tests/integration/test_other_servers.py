@@ -11,6 +11,7 @@ from sandbox.rules import Rule
 from services.waiting import poll
 from tests.airflow.places import content
 from tests.integration.conftest import GUIDE_RECORDS, Site
+from tests.tables import squeezed
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -37,7 +38,7 @@ def test_a_server_of_the_guides_dialect_is_backed_up_verified_and_restored_elsew
     assert made.verified_at is not None
     facts = site.dana.asset_events("vectorizer_guide_backups")[0]["extra"]
     assert facts["ways"] == {"backup-api": len(GUIDE_RECORDS)}
-    assert "| manuals | 200 | backup-api | whole |" in site.dana.task_log(backup, run_id, "commit_backup")
+    assert "| manuals | 200 | backup-api | whole |" in squeezed(site.dana.task_log(backup, run_id, "commit_backup"))
 
     conf = {"restore_point": "latest", "target": "vectorizer_main", "allow_quantization": True, "dry_run": False}
     run_id = site.dana.trigger(restore, conf)

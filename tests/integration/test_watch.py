@@ -10,6 +10,7 @@ from backup_engine.model import system_clock
 from backup_engine.storage.opening import open_store
 from services.waiting import poll
 from tests.integration.conftest import HOOK_SECRET, WATCH, Site
+from tests.tables import squeezed
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -68,7 +69,7 @@ def test_it_shows_how_all_stand_and_its_figures_leave_under_the_names_of_the_cat
     site.figures.clear()
     run_id = site.dana.trigger(WATCH)
     site.dana.wait_for_run(WATCH, run_id, SECONDS)
-    table = site.dana.xcom(WATCH, run_id, "look", "table")
+    table = squeezed(site.dana.xcom(WATCH, run_id, "look", "table"))
     assert all(f"| {name} |" in table for name in ("main", "late", "offsite", "dead"))
     every = {one.name.removeprefix("airflow.") for one in site.figures.figures}
     names = {name for name in every if name.startswith("vectorizer_backup_")}
